@@ -1,0 +1,5 @@
+"""`python -m kanfunc`."""
+
+from kanfunc.cli import main
+
+main()

@@ -1,0 +1,291 @@
+"""The command line: parse, wire the gateways, run one operation, map its end to an exit code.
+
+The only composition root. Heavy imports happen inside the commands, so that `--help` is quick.
+"""
+
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+from uuid import uuid4
+
+import typer
+from typer.core import TyperGroup
+
+from kanfunc import __version__
+from kanfunc.domain.codec import encode
+from kanfunc.domain.errors import KanfuncError, Terminated, Unproven, worst
+from kanfunc.domain.flavour import EDB
+from kanfunc.domain.report import Report
+from kanfunc.domain.world import ClusterRef
+from kanfunc.gateways.console import Console, LogFormat, SystemClock
+from kanfunc.operations.coldstop import StopLimits
+from kanfunc.operations.fence import FenceLimits, fence
+from kanfunc.operations.selection import select_clusters
+from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
+from kanfunc.operations.verify_restore import VerifyLimits, verify_restore
+from kanfunc.ports import Ports
+
+_USAGE_ERROR, _REFUSED = 2, 3
+
+
+class _Commands(TyperGroup):
+    """Tells a failure in the log before it becomes an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # Typer does not export the type of its context here
+        try:
+            return super().invoke(ctx)
+        except KanfuncError as failure:
+            ctx.obj.fail(
+                type(failure).__name__,
+                found=failure.found,
+                expected=failure.expected,
+                left=failure.left,
+                next=failure.remedy,
+                exit=failure.exit_code,
+            )
+            raise
+
+
+app = typer.Typer(
+    name="kanfunc",
+    cls=_Commands,
+    help="Proven cold backups of EDB Postgres for Kubernetes clusters with Veeam Kasten.",
+    epilog="Exit codes: 0 proven. 1 the tool or the platform failed. 2 the answer is bad, or cannot be had. "
+    "3 refused, nothing changed. 4 failed, and something of ours still stands.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _seconds(name: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        f"--{name}", envvar=f"KANFUNC_{name.upper().replace('-', '_')}", min=1, help=text, metavar="SECONDS"
+    )
+    return option
+
+
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", envvar="KANFUNC_NAMESPACE", help="Namespace of the clusters.")
+]
+Clusters = Annotated[
+    list[str] | None,
+    typer.Option("--cluster", envvar="KANFUNC_CLUSTER", help="Name of a Cluster; repeatable. Default: all."),
+]
+HookTimeout = Annotated[float, _seconds("hook-timeout", "For the operator's own command in the pod.")]
+StreamTimeout = Annotated[float, _seconds("stream-timeout", "For an instance to stream from the primary.")]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(envvar="KANFUNC_LOG_FORMAT", help="Default: text on a terminal, else json."),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Options of all commands."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    chosen = log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
+    context.obj = Console(context.invoked_subcommand or "", chosen)
+
+
+@app.command("fence")
+def fence_command(
+    context: typer.Context,
+    namespace: Namespace,
+    cluster: Clusters = None,
+    deadline: Annotated[
+        float, _seconds("deadline", "After this the watchdog ends the fence, whatever happened.")
+    ] = 3600,
+    max_age: Annotated[
+        float, _seconds("max-age", "A fence that a dead run has sealed is taken over when younger.")
+    ] = 1800,
+    replay_timeout: Annotated[float, _seconds("replay-timeout", "For the replica to replay our bound.")] = 60,
+    hook_timeout: HookTimeout = 60,
+    stop_timeout: Annotated[float, _seconds("stop-timeout", "For PostgreSQL to stop.")] = 180,
+    stream_timeout: StreamTimeout = 300,
+) -> None:
+    """Stop the elected replica and prove that it is cold and fresh.
+
+    Run before the snapshots (policy: preHook). Exit 0: one instance of each cluster is cleanly shut down,
+    flushed, marked inside its own volumes, and holds all that was committed when the command began.
+    On any failure everything is taken back.
+    """
+    limits = FenceLimits(
+        deadline=timedelta(seconds=deadline),
+        max_age=timedelta(seconds=max_age),
+        replay=replay_timeout,
+        stream=stream_timeout,
+        stop=StopLimits(hook=hook_timeout, stop=stop_timeout),
+    )
+    ports = _ports(context.obj)
+    records = fence(_refs(ports, namespace, cluster), str(uuid4()), ports, limits)
+    ports.journal.output("fenceId", records[0].id)
+    ports.journal.output("fences", encode(records))
+
+
+@app.command("unfence")
+def unfence_command(
+    context: typer.Context,
+    namespace: Namespace,
+    outcome: Annotated[
+        Outcome, typer.Option(envvar="KANFUNC_OUTCOME", help="What became of the backup.", show_default=False)
+    ],
+    cluster: Clusters = None,
+    wait: Annotated[
+        Wait, typer.Option(envvar="KANFUNC_WAIT", help="How much of the instance's return to wait for.")
+    ] = Wait.STREAMING,
+    snapshot_timeout: Annotated[float, _seconds("snapshot-timeout", "For all snapshots to be cut.")] = 300,
+    hook_timeout: HookTimeout = 60,
+    stream_timeout: StreamTimeout = 300,
+    hook_budget: Annotated[
+        float, _seconds("hook-budget", "How long a verdict is repeated where snapshots cannot be seen.")
+    ] = 1200,
+) -> None:
+    """Judge the fence, release it, and see the instance stream again.
+
+    Run after the snapshots (policy: onSuccess with --outcome success, onFailure with --outcome failure).
+    Exit 0 on success: the fence held without a break, the snapshots are of exactly the fenced instance's
+    volumes, and it streams again. Exit 2: what was just backed up was not fenced.
+    """
+    limits = UnfenceLimits(
+        snapshots=snapshot_timeout,
+        hook=hook_timeout,
+        stream=stream_timeout,
+        wait=wait,
+        repeat_within=timedelta(seconds=hook_budget),
+    )
+    ports = _ports(context.obj)
+    unfence(_refs(ports, namespace, cluster), outcome, ports, limits)
+
+
+@app.command("verify-restore")
+def verify_restore_command(
+    context: typer.Context,
+    namespace: Namespace,
+    cluster: Clusters = None,
+    expect_fence_id: Annotated[
+        str | None,
+        typer.Option(envvar="KANFUNC_EXPECT_FENCE_ID", help="The fence that the restore point must be of."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="KANFUNC_REPORT",
+            help="Folder for the report, as text and JSON.",
+            exists=True,
+            file_okay=False,
+            writable=True,
+        ),
+    ] = None,
+    wait_replicas: Annotated[
+        bool,
+        typer.Option("--wait-replicas", envvar="KANFUNC_WAIT_REPLICAS", help="Wait for all replicas, too."),
+    ] = False,
+    primary_timeout: Annotated[float, _seconds("primary-timeout", "For the primary to come back.")] = 900,
+    stream_timeout: StreamTimeout = 300,
+    clock_tolerance: Annotated[
+        float,
+        typer.Option(
+            envvar="KANFUNC_CLOCK_TOLERANCE",
+            min=0,
+            metavar="SECONDS",
+            help="How far the clocks of the nodes and of the API server may differ.",
+        ),
+    ] = 30,
+) -> None:
+    """Prove that the restored clusters continue exactly the fence point.
+
+    Run after a restore (restore action's hook, or by hand). Clears the fence that the restore point carried
+    along, waits for the primary, and compares the database with the marks that the fence left in its volumes.
+    Exit 2: this is not what was fenced, or it cannot be proven.
+    """
+    limits = VerifyLimits(
+        primary=primary_timeout,
+        replicas=stream_timeout if wait_replicas else None,
+        clock_tolerance=timedelta(seconds=clock_tolerance),
+    )
+    ports = _ports(context.obj)
+    failures: list[KanfuncError] = []
+    for ref in _refs(ports, namespace, cluster):
+        try:
+            found = verify_restore(ref, expect_fence_id, ports, limits)
+        except KanfuncError as failure:
+            ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
+            failures.append(failure)
+            continue
+        _publish(found, context.obj, report)
+        if not found.proven:
+            failures.append(_bad(found))
+    if failures:
+        raise worst(failures)
+
+
+def _publish(report: Report, console: Console, folder: Path | None) -> None:
+    console.say(report.text())
+    console.output("proven", "true" if report.proven else "false")
+    console.output("report", encode(report))
+    if folder:
+        base = folder / f"{report.namespace}-{report.cluster}"
+        base.with_suffix(".json").write_text(encode(report) + "\n")
+        base.with_suffix(".txt").write_text(report.text() + "\n")
+
+
+def _bad(report: Report) -> Unproven:
+    reasons = [f"{f.check}: {f.meaning or f.found}" for f in report.findings if not f.passed]
+    return Unproven(
+        f"the restore of {report.namespace}/{report.cluster} is not proven: " + "; ".join(reasons),
+        expected="every finding passed",
+        left="the restored cluster",
+        remedy="do not put it to use as the database that was backed up; see each finding's meaning",
+    )
+
+
+def _ports(console: Console) -> Ports:
+    """The real world."""
+    from kanfunc.gateways.instances import PodInstances
+    from kanfunc.gateways.kube import KubeApi, connect
+    from kanfunc.gateways.podexec import PodExec
+
+    configuration = connect()
+    return Ports(
+        api=KubeApi(configuration, EDB),
+        shell=PodInstances(PodExec(configuration)),
+        journal=console,
+        clock=SystemClock(),
+    )
+
+
+def _refs(ports: Ports, namespace: str, names: list[str] | None) -> list[ClusterRef]:
+    return [cluster.ref for cluster in select_clusters(ports.api, namespace, names or [])]
+
+
+def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    """Once is enough: a second signal must not interrupt the roll-back."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    raise Terminated(
+        f"ended by {signal.Signals(number).name}", remedy="run again; what was begun is taken back"
+    )
+
+
+def main() -> NoReturn:
+    """Console script: exits with the code that README and DESIGN promise."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _on_signal)
+    try:
+        app()
+    except KanfuncError as failure:
+        sys.exit(failure.exit_code)
+    except SystemExit as end:
+        # Typer's own 2 means bad usage; a bad answer leaves as an Unproven above
+        sys.exit(_REFUSED if end.code == _USAGE_ERROR else end.code)
+    sys.exit(0)

@@ -1,0 +1,32 @@
+"""JSON of our own objects (record, mark, verdict): strict about types, tolerant of newer keys."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from kanfunc.domain.lsn import Lsn
+
+T = TypeVar("T")
+
+
+class Malformed(ValueError):
+    """The text is no JSON of the wanted shape; says where."""
+
+
+def encode(value: object) -> str:
+    """Compact JSON; positions in the log become strings such as "0/98E4300"."""
+    return msgspec.json.encode(value, enc_hook=str).decode()
+
+
+def decode(text: str, shape: type[T]) -> T:
+    """Parse JSON into `shape`; raises Malformed."""
+    try:
+        return msgspec.json.decode(text, type=shape, dec_hook=_position)
+    except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
+        raise Malformed(str(error)) from error
+
+
+def _position(shape: type, value: Any) -> object:
+    if shape is Lsn and isinstance(value, str):
+        return Lsn.parse(value)
+    raise NotImplementedError(shape)

@@ -1,0 +1,124 @@
+"""Proof that an instance is cold: what `pg_controldata` says, and where its write-ahead log ends.
+
+Sources: PostgreSQL's `pg_control.h` (states), `xlog_internal.h` (page headers), measured in a lab over
+PostgreSQL 15 to 18: after promotion the history file names exactly the end of the last complete record.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from kanfunc.domain.errors import PlatformFailed, Unproven
+from kanfunc.domain.lsn import Lsn
+
+COLD_STANDBY = "shut down in recovery"
+
+_SHORT_PAGE_HEADER, _LONG_PAGE_HEADER, _ALIGNMENT = 24, 40, 8
+
+
+@dataclass(frozen=True)
+class Control:
+    """The part of `pg_controldata` that the proof needs. Sizes are bytes."""
+
+    state: str
+    system_identifier: str
+    minimum_recovery: Lsn
+    timeline: int
+    segment_size: int
+    page_size: int
+    version: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of the program's output under LC_ALL=C; raises PlatformFailed where a line is missing."""
+        lines = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+        values = {name.strip(): value.strip() for name, value in lines}
+        try:
+            return cls(
+                state=values["Database cluster state"],
+                system_identifier=values["Database system identifier"],
+                minimum_recovery=Lsn.parse(values["Minimum recovery ending location"]),
+                timeline=int(values["Min recovery ending loc's timeline"]),
+                segment_size=int(values["Bytes per WAL segment"]),
+                page_size=int(values["WAL block size"]),
+                version=values["pg_control version number"],
+            )
+        except (KeyError, ValueError) as error:
+            raise PlatformFailed(
+                f"the output of pg_controldata cannot be read: {error}",
+                expected="the English output of PostgreSQL 13 or later",
+                remedy="run pg_controldata in the pod by hand and compare",
+            ) from error
+
+    def segment_name(self, position: Lsn) -> str:
+        """Name of the WAL file that holds the byte at `position` on this timeline."""
+        segment, per_log = position // self.segment_size, 0x1_0000_0000 // self.segment_size
+        return f"{self.timeline:08X}{segment // per_log:08X}{segment % per_log:08X}"
+
+
+@dataclass(frozen=True)
+class WalTail:
+    """What `pg_waldump` printed from the minimum recovery location on: its last record, its complaint,
+    and the name of the newest WAL file of that timeline.
+    """
+
+    last_record: str
+    complaint: str
+    newest_segment: str
+
+
+def end_of_wal(control: Control, tail: WalTail) -> Lsn:
+    """E: the end of the last complete WAL record on the stopped instance.
+
+    Raises Unproven when a segment that must be there is missing: recovery of the copy would end early.
+    """
+    missing = re.search(r'could not find file "([0-9A-F]{24})"', tail.complaint)
+    if missing:
+        _tolerate_missing(missing[1], control, tail)
+    if not tail.last_record:
+        if not missing and "could not find a valid record after" not in tail.complaint:
+            raise PlatformFailed(
+                f"pg_waldump found no record and gave no known reason: {tail.complaint!r}",
+                expected="a record, or `could not find a valid record after ...`",
+                remedy="run pg_waldump in the pod by hand",
+            )
+        return control.minimum_recovery
+    record = re.search(r"len \(rec/tot\):\s*\d+/\s*(\d+),.* lsn: ([0-9A-F]+/[0-9A-F]+),", tail.last_record)
+    if not record:
+        raise PlatformFailed(f"the output of pg_waldump cannot be read: {tail.last_record!r}")
+    return _skip(Lsn.parse(record[2]), int(record[1]), control)
+
+
+def _tolerate_missing(name: str, control: Control, tail: WalTail) -> None:
+    """WAL may end where a segment ends: then the next file was not begun. Everywhere else a gap is damage.
+
+    Without any record after it, the minimum recovery location itself must stand on that boundary.
+    With records, the absent file must be newer than all files present: the last one was read to its end.
+    """
+    at_boundary = control.minimum_recovery % control.segment_size == 0 and name == control.segment_name(
+        control.minimum_recovery
+    )
+    if name > tail.newest_segment and (tail.last_record or at_boundary):
+        return
+    raise Unproven(
+        f"WAL segment {name} is missing on the stopped instance",
+        expected="all WAL from the minimum recovery location "
+        f"{control.minimum_recovery} to the end (newest file: {tail.newest_segment or 'none'})",
+        remedy="look for what removes WAL in that instance's pg_wal; the copy would not recover to its end",
+    )
+
+
+def _skip(start: Lsn, length: int, control: Control) -> Lsn:
+    """The position after `length` bytes of record data from `start`, page headers not counted, aligned.
+
+    A record that ends at a page's last byte ends the WAL at that page's end: the next header is written
+    with the next record only.
+    """
+    position, left = int(start), -(-length // _ALIGNMENT) * _ALIGNMENT
+    while left:
+        if position % control.page_size == 0:
+            at_segment = position % control.segment_size == 0
+            position += _LONG_PAGE_HEADER if at_segment else _SHORT_PAGE_HEADER
+        step = min(control.page_size - position % control.page_size, left)
+        position, left = position + step, left - step
+    return Lsn(position)

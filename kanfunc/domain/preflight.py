@@ -1,0 +1,150 @@
+"""May this cluster be fenced? Pure decisions over one reading of its world; a `no` is a Refused."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from kanfunc.domain.adapter import Hooks, elected_instance, elected_volumes, hooks_of, require_addon
+from kanfunc.domain.errors import Refused
+from kanfunc.domain.record import Record, own_record_of
+from kanfunc.domain.world import Cluster, ClusterRef, Instance, Volume, World
+
+
+class Standby(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of pg_stat_replication on the primary."""
+
+    name: str
+    state: str
+    sync_state: str
+    replay_lsn: str | None = None
+
+
+class Replication(msgspec.Struct, frozen=True, kw_only=True):
+    """What the primary itself says of its role and its standbys."""
+
+    in_recovery: bool
+    system_identifier: str
+    standbys: tuple[Standby, ...]
+
+    def streaming(self, name: str) -> bool:
+        """Whether the standby of that name receives WAL now."""
+        return any(standby.name == name and standby.state == "streaming" for standby in self.standbys)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who will be fenced, and how. `standing`: the record of a run that died, if anything of it stands."""
+
+    cluster: Cluster
+    primary: Instance
+    instance: Instance
+    volumes: tuple[Volume, ...]
+    hooks: Hooks
+    standing: Record | None
+
+    @property
+    def ref(self) -> ClusterRef:
+        """The Cluster's namespace and name."""
+        return self.cluster.ref
+
+
+def plan_fence(world: World) -> Plan:
+    """Decide; raises Refused with the first reason that speaks against a fence."""
+    cluster = world.cluster
+    require_addon(cluster)
+    record = own_record_of(cluster)
+    _require_free_fence_list(cluster, record)
+    _require_no_backup(world)
+    primary = _settled_primary(world)
+    instance = elected_instance(world)
+    return Plan(
+        cluster=cluster,
+        primary=primary,
+        instance=instance,
+        volumes=elected_volumes(world, instance),
+        hooks=hooks_of(instance),
+        standing=record if record and (record.live or record.owned_entries(cluster)) else None,
+    )
+
+
+def _require_free_fence_list(cluster: Cluster, record: Record | None) -> None:
+    ours = record.owned_entries(cluster) if record else ()
+    if foreign := [entry for entry in cluster.fenced.entries if entry not in ours]:
+        raise Refused(
+            f"Cluster {cluster.ref} has a fence that is not ours: {', '.join(foreign)}",
+            expected=f"an empty {cluster.flavour.fenced_instances}",
+            remedy="ask who fenced it; when it may go, take the entry out of the annotation and run again",
+        )
+
+
+def _require_no_backup(world: World) -> None:
+    if world.backups:
+        names = ", ".join(backup.name for backup in world.backups)
+        raise Refused(
+            f"the operator's own Backup {names} of Cluster {world.cluster.ref} is running",
+            expected="no other backup: it may take our fence for its own and lift it",
+            remedy="run again when it has ended, or delete it when it hangs",
+        )
+
+
+def _settled_primary(world: World) -> Instance:
+    cluster = world.cluster
+    if cluster.deleting:
+        raise Refused(
+            f"Cluster {cluster.ref} is being deleted",
+            expected="a cluster that stays",
+            remedy="exclude it from the policy",
+        )
+    if world.primary is None:
+        raise Refused(
+            f"Cluster {cluster.ref} has no settled primary (current: {cluster.current_primary or 'none'}, "
+            f"target: {cluster.target_primary or 'none'})",
+            expected="current and target primary to be the same, with a pod",
+            remedy="a switchover or failover is going on, or the cluster is hibernated: run again after it",
+        )
+    return world.primary
+
+
+def require_replication(plan: Plan, replication: Replication) -> None:
+    """Refuse unless the primary is one, and serves the elected instance and another replica.
+
+    With two instances a primary that dies while the replica is fenced takes its commits with it.
+    The instance of a dead run's fence need not stream: it may still be stopped.
+    """
+    if replication.in_recovery:
+        raise Refused(
+            f"the primary {plan.primary.name} of Cluster {plan.ref} is in recovery",
+            expected="a primary that accepts writes",
+            remedy="a failover is going on: run again after it",
+        )
+    names = {standby.name for standby in replication.standbys if standby.state == "streaming"}
+    if plan.standing is None and plan.instance.name not in names:
+        raise Refused(
+            f"the elected instance {plan.instance.name} does not stream from {plan.primary.name}",
+            expected=f"{plan.instance.name} in pg_stat_replication with state streaming",
+            remedy="look into that pod's log; its copy would be stale",
+        )
+    others = _other_replicas(plan, names)
+    needed = max(1, _required_synchronous(plan.cluster))
+    if len(others) < needed:
+        raise Refused(
+            f"besides {plan.instance.name}, {len(others)} replica(s) of Cluster {plan.ref} stream: "
+            f"{', '.join(sorted(others)) or 'none'}",
+            expected=f"at least {needed}: were the primary lost meanwhile, commits would be lost with it, "
+            "and synchronous commits must not stall",
+            remedy="add an instance (spec.instances), or wait until the replicas stream again",
+        )
+
+
+def _other_replicas(plan: Plan, streaming: set[str]) -> set[str]:
+    """Only instances of the cluster count: pg_basebackup streams, too."""
+    prefix = f"{plan.ref.name}-"
+    return {name for name in streaming - {plan.instance.name} if name.startswith(prefix)}
+
+
+def _required_synchronous(cluster: Cluster) -> int:
+    """How many standbys must confirm before a commit returns; `preferred` durability never stalls."""
+    synchronous = (cluster.spec.get("postgresql") or {}).get("synchronous") or {}
+    if synchronous:
+        return 0 if synchronous.get("dataDurability") == "preferred" else int(synchronous.get("number") or 0)
+    return int(cluster.spec.get("minSyncReplicas") or 0)

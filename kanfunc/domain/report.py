@@ -1,0 +1,46 @@
+"""What a verification found: one model for text and JSON."""
+
+from datetime import datetime
+
+import msgspec
+
+from kanfunc.domain.mark import Mark
+from kanfunc.domain.restoration import Finding, Status
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of `verify-restore` for one cluster. `proven` only if every finding passed."""
+
+    namespace: str
+    cluster: str
+    cluster_uid: str
+    depth: str
+    checked: datetime
+    kanfunc: str
+    findings: tuple[Finding, ...]
+    proven: bool
+    instance: str | None = None
+    mark: Mark | None = None
+    promoted: datetime | None = None
+    foreign_fences: tuple[str, ...] = ()
+    """Entries of the fence list that are not ours and still stand."""
+
+    def text(self) -> str:
+        """For people: verdict first, then each finding, then what was not looked at."""
+        head = f"{self.namespace}/{self.cluster}: {'PROVEN' if self.proven else 'NOT PROVEN'}"
+        head += (
+            f", fence {self.mark.id} of {self.mark.proof.bound_at:%Y-%m-%d %H:%M:%SZ}" if self.mark else ""
+        )
+        lines = [head, *(_line(finding) for finding in self.findings)]
+        if self.foreign_fences:
+            lines.append(f"  note: still fenced by somebody else: {', '.join(self.foreign_fences)}")
+        lines.append("  not checked at this depth: structure of tables and indexes, content")
+        return "\n".join(lines)
+
+
+def _line(finding: Finding) -> str:
+    sign = {Status.PASSED: "ok  ", Status.FAILED: "BAD ", Status.NOT_CHECKED: "n/a "}[finding.status]
+    text = f"  {sign} {finding.check}: {finding.found}"
+    if finding.status is Status.PASSED:
+        return text
+    return text + f"\n         expected: {finding.expected}\n         meaning: {finding.meaning}"

@@ -1,0 +1,149 @@
+"""What we do inside instances: each method one script, its output parsed into facts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from kanfunc.domain.adapter import Argv
+from kanfunc.domain.codec import Malformed, decode
+from kanfunc.domain.coldness import Control, WalTail
+from kanfunc.domain.errors import ExecFailed
+from kanfunc.domain.lsn import Lsn
+from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
+from kanfunc.domain.preflight import Replication
+from kanfunc.domain.restoration import PrimaryFacts, PromotionFacts, Switch
+from kanfunc.domain.world import ClusterRef, Instance, Volume
+from kanfunc.gateways import scripts
+from kanfunc.gateways.podexec import PodExec
+from kanfunc.ports import Bound, Inspection, Replay, Stopped
+
+T = TypeVar("T")
+
+_LOOK_SECONDS = 60.0
+"""For scripts that only look: a volume that hangs shows here."""
+_FLUSH_SECONDS = 300.0
+"""For forcing whole volumes to disk."""
+
+
+class PodInstances:
+    """InstanceShell over exec."""
+
+    def __init__(self, pods: PodExec) -> None:
+        self._pods = pods
+
+    def replication(self, ref: ClusterRef, primary: str) -> Replication:
+        """See InstanceShell."""
+        return _decoded(self._run(ref, primary, scripts.REPLICATION, _LOOK_SECONDS), Replication)
+
+    def emit_bound(self, ref: ClusterRef, primary: str, fence_id: str) -> Bound:
+        """See InstanceShell."""
+        output = self._run(ref, primary, scripts.EMIT_BOUND, _LOOK_SECONDS, fence_id).split()
+        if len(output) != 3:  # noqa: PLR2004 - xid, position of the message, flushed position
+            raise ExecFailed(f"the bound cannot be read from {output!r}")
+        return Bound(xid=output[0], flushed=Lsn.parse(output[2]))
+
+    def await_replay(self, ref: ClusterRef, instance: str, bound: Lsn, seconds: float) -> Replay:
+        """See InstanceShell."""
+        output = self._run(
+            ref, instance, scripts.AWAIT_REPLAY, seconds + _LOOK_SECONDS, str(bound), f"{seconds:.0f}"
+        )
+        reached, position, behind = output.strip().split("|")
+        return Replay(reached == "t", Lsn.parse(position), float(behind))
+
+    def run_hook(self, ref: ClusterRef, instance: str, argv: Argv, seconds: float) -> None:
+        """See InstanceShell."""
+        self._pods.run(ref.namespace, instance, argv, seconds)
+
+    def await_stopped(self, ref: ClusterRef, instance: str, seconds: float) -> Stopped:
+        """See InstanceShell."""
+        found = _sections(self._run(ref, instance, scripts.AWAIT_STOPPED, seconds))
+        return Stopped(
+            control=Control.parse(found["control"]),
+            wal=WalTail(found["record"], found["complaint"], found["segment"]),
+            digest=found["digest"],
+        )
+
+    def inspect(self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume]) -> Inspection:
+        """See InstanceShell."""
+        roots = _roots(instance, volumes)
+        arguments = (MARK_FILE, VERDICT_FILE, *roots.values())
+        found = _sections(self._run(ref, instance.name, scripts.INSPECT, _LOOK_SECONDS, *arguments))
+        return Inspection(
+            running=found["running"] != "no",
+            digest=found["digest"],
+            files={
+                claim: Inscription(mark=found[f"mark:{root}"], verdict=found[f"verdict:{root}"])
+                for claim, root in roots.items()
+            },
+        )
+
+    def inscribe(
+        self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], name: str, text: str
+    ) -> None:
+        """See InstanceShell."""
+        roots = _roots(instance, volumes).values()
+        self._run(ref, instance.name, scripts.INSCRIBE, _FLUSH_SECONDS, name, text, *roots)
+
+    def erase_marks(
+        self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], fence_id: str
+    ) -> None:
+        """See InstanceShell."""
+        roots = _roots(instance, volumes).values()
+        self._run(ref, instance.name, scripts.ERASE_MARKS, _LOOK_SECONDS, MARK_FILE, fence_id, *roots)
+
+    def await_streaming(
+        self, ref: ClusterRef, primary: str, instance: str, seconds: float, *, caught_up: bool
+    ) -> bool:
+        """See InstanceShell."""
+        arguments = (instance, f"{seconds:.0f}", "yes" if caught_up else "no")
+        output = self._run(ref, primary, scripts.AWAIT_STREAMING, seconds + _LOOK_SECONDS, *arguments)
+        return output.strip() == "yes"
+
+    def await_writable(self, ref: ClusterRef, primary: str, seconds: float) -> bool:
+        """See InstanceShell."""
+        output = self._run(ref, primary, scripts.AWAIT_WRITABLE, seconds + _LOOK_SECONDS, f"{seconds:.0f}")
+        return output.strip() == "yes"
+
+    def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
+        """See InstanceShell."""
+        found = _sections(self._run(ref, primary, scripts.PRIMARY_FACTS, _LOOK_SECONDS, xid))
+        return msgspec.structs.replace(_decoded(found["facts"], PrimaryFacts), history=found["history"])
+
+    def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
+        """See InstanceShell."""
+        arguments = (f"{switch.child}", f"{switch.position}")
+        found = _sections(self._run(ref, instance, scripts.PROMOTION, _LOOK_SECONDS, *arguments))
+        written = found["history"]
+        return PromotionFacts(
+            end_of_recovery=found["record"],
+            history_written=datetime.fromtimestamp(int(written), UTC) if written else None,
+        )
+
+    def _run(self, ref: ClusterRef, pod: str, script: str, seconds: float, *arguments: str) -> str:
+        argv = ("sh", "-c", script, "kanfunc", *arguments)
+        return self._pods.run(ref.namespace, pod, argv, seconds)
+
+
+def _roots(instance: Instance, volumes: Sequence[Volume]) -> dict[str, str]:
+    """Claim name -> where the pod mounts that volume."""
+    return {volume.name: instance.mounts[volume.name] for volume in volumes}
+
+
+def _sections(output: str) -> dict[str, str]:
+    r"""Split a script's output at its headings.
+
+    >>> _sections("\n--kanfunc:digest\nabc\n\n--kanfunc:running\nno\n")
+    {'digest': 'abc', 'running': 'no'}
+    """
+    parts = f"\n{output}".split(f"\n{scripts.SECTION}")[1:]
+    pairs = (part.partition("\n") for part in parts)
+    return {name: text.strip() for name, _, text in pairs}
+
+
+def _decoded(text: str, shape: type[T]) -> T:
+    try:
+        return decode(text, shape)
+    except Malformed as error:
+        raise ExecFailed(f"the answer {text.strip()[:200]!r} cannot be read: {error}") from error

@@ -1,0 +1,96 @@
+"""Commands in pods, over the API server's exec: argv in, exit code and output out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+import websocket
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
+from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
+
+from kanfunc.domain.adapter import Argv
+from kanfunc.domain.errors import ExecFailed, NotFound
+from kanfunc.domain.world import POSTGRES_CONTAINER
+
+_ENDED_AT_LIMIT = {124, 128 + 9}
+_KILL_AFTER_SECONDS = "5"
+_GRACE_SECONDS = 15
+"""A command limits itself in the pod; we wait this much longer for the news of it."""
+_TAIL = 500
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that came to its end."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class PodExec:
+    """Runs commands in the postgres container.
+
+    The client's `stream` swaps a method of its ApiClient while it connects, so this one has its own.
+    """
+
+    def __init__(self, configuration: client.Configuration) -> None:
+        self._core = client.CoreV1Api(client.ApiClient(configuration))
+
+    def run(self, namespace: str, pod: str, argv: Argv, seconds: float) -> str:
+        """The output of a command that exits 0; ExecFailed otherwise, NotFound where there is no such pod.
+
+        The limit is kept inside the pod by coreutils' `timeout`: a command outlives the connection that
+        started it, so only there can it be ended.
+        """
+        limited = ["timeout", "-k", _KILL_AFTER_SECONDS, f"{max(1, round(seconds))}", *argv]
+        what = f"{argv[0]} in pod {namespace}/{pod}"
+        socket = self._open(namespace, pod, limited)
+        try:
+            finished = _follow(socket, what, seconds + _GRACE_SECONDS)
+        finally:
+            socket.close()
+        if finished.code in _ENDED_AT_LIMIT:
+            raise ExecFailed(f"{what} did not end within {seconds:g} s", timed_out=True)
+        if finished.code:
+            raise ExecFailed(f"{what} failed with exit code {finished.code}: {finished.stderr.strip()}")
+        return finished.stdout
+
+    def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
+        try:
+            return stream(
+                self._core.connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                command=argv,
+                container=POSTGRES_CONTAINER,
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+            )
+        except ApiException as error:
+            # the client tells a refused handshake by its text alone (status 0)
+            if "404 Not Found" in str(error) or error.status == 404:  # noqa: PLR2004 - HTTP
+                raise NotFound(f"there is no pod {namespace}/{pod}") from error
+            raise ExecFailed(f"exec into pod {namespace}/{pod} was refused: {error.reason}") from error
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise ExecFailed(f"exec into pod {namespace}/{pod}: {error}") from error
+
+
+def _follow(socket: Any, what: str, seconds: float) -> Finished:
+    """Read to the end. ExecFailed when the end was not seen: the command may still be running."""
+    try:
+        socket.run_forever(timeout=seconds)
+        code = socket.returncode
+    except (TypeError, KeyError, OSError, websocket.WebSocketException) as error:
+        raise ExecFailed(
+            f"the connection to {what} was cut before its end was seen",
+            remedy="the command may still be running there; it limits itself",
+        ) from error
+    if code is None:
+        raise ExecFailed(f"no news of the end of {what} within {seconds:g} s")
+    return Finished(code, socket.read_channel(STDOUT_CHANNEL), socket.read_channel(STDERR_CHANNEL)[-_TAIL:])

@@ -1,0 +1,207 @@
+"""The shell scripts that run inside the pods. Constants: data reaches them as positional arguments only.
+
+They need POSIX sh, coreutils and PostgreSQL's own programs, all of which the operand images have. Output
+comes in sections, each headed by a line that starts with SECTION.
+
+An instance runs while its postmaster.pid is there, or while any PostgreSQL process works in PGDATA: backends
+outlive a postmaster that was killed.
+"""
+
+SECTION = "--kanfunc:"
+
+_PRELUDE = """
+set -eu
+export LC_ALL=C TZ=UTC PGCONNECT_TIMEOUT=5 PGAPPNAME=kanfunc
+section() { printf '\\n--kanfunc:%s\\n' "$1"; }
+sql() { psql -XAtq -v ON_ERROR_STOP=1 -U postgres -d postgres "$@"; }
+running() {
+  [ ! -e "$PGDATA/postmaster.pid" ] || return 0
+  for process in /proc/[0-9]*; do
+    [ "$process/cwd" -ef "$PGDATA" ] || continue
+    read -r command 2>/dev/null < "$process/comm" || continue
+    case "$command" in *postgres*) return 0;; esac
+  done
+  return 1
+}
+digest() { sha256sum "$PGDATA/global/pg_control" | cut -d' ' -f1; }
+"""
+
+REPLICATION = (
+    _PRELUDE
+    + """
+sql <<'SQL'
+select json_build_object(
+  'in_recovery', pg_is_in_recovery(),
+  'system_identifier', (select system_identifier::text from pg_control_system()),
+  'standbys', coalesce((select json_agg(json_build_object(
+      'name', application_name, 'state', coalesce(state, ''), 'sync_state', coalesce(sync_state, ''),
+      'replay_lsn', replay_lsn::text)) from pg_stat_replication), '[]'::json));
+SQL
+"""
+)
+
+# One transaction of our own: its flush carries every earlier commit to disk, and it waits for no standby.
+EMIT_BOUND = (
+    _PRELUDE
+    + """
+PGOPTIONS='-c statement_timeout=10s -c lock_timeout=5s' sql -v id="$1" <<'SQL'
+begin;
+set local synchronous_commit = local;
+select pg_current_xact_id();
+select pg_logical_emit_message(true, 'kanfunc', :'id');
+commit;
+select pg_current_wal_flush_lsn();
+SQL
+"""
+)
+
+# Prints whether $1 was replayed within $2 seconds, the position, and the age of the newest known commit.
+AWAIT_REPLAY = (
+    _PRELUDE
+    + """
+end=$(( $(date +%s) + $2 ))
+while :; do
+  state=$(sql -v bound="$1" <<'SQL'
+select pg_last_wal_replay_lsn() >= :'bound'::pg_lsn, pg_last_wal_replay_lsn(),
+  coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()), 0);
+SQL
+)
+  case "$state" in t*) break;; esac
+  [ "$(date +%s)" -lt "$end" ] || break
+  sleep 0.1
+done
+printf '%s\\n' "$state"
+"""
+)
+
+# Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say.
+AWAIT_STOPPED = (
+    _PRELUDE
+    + """
+while running; do sleep 0.1; done
+exec 3>&1
+section control
+control=$(pg_controldata -D "$PGDATA")
+printf '%s\\n' "$control"
+from=$(printf '%s\\n' "$control" | sed -n 's/^Minimum recovery ending location: *//p')
+timeline=$(printf '%s\\n' "$control" | sed -n "s/^Min recovery ending loc's timeline: *//p")
+section complaint
+last=$(pg_waldump -p "$PGDATA/pg_wal" -t "$timeline" -s "$from" 2>&3 | tail -n 1 || true)
+section record
+printf '%s\\n' "$last"
+section segment
+prefix=$(printf '%08X' "$timeline")
+ls "$PGDATA/pg_wal" | grep -E "^${prefix}[0-9A-F]{16}$" | sort | tail -n 1 || true
+section digest
+digest
+"""
+)
+
+# $1: mark file, $2: verdict file, then the volume roots.
+INSPECT = (
+    _PRELUDE
+    + """
+mark=$1 verdict=$2; shift 2
+section digest
+digest
+for root in "$@"; do
+  section "mark:$root";    if [ -e "$root/$mark" ];    then cat "$root/$mark";    fi
+  section "verdict:$root"; if [ -e "$root/$verdict" ]; then cat "$root/$verdict"; fi
+done
+section running
+if running; then echo yes; else echo no; fi
+"""
+)
+
+# $1: file name, $2: its text, then the volume roots. Written beside and renamed, so that a file is whole or
+# not there; then everything on that volume, PostgreSQL's files included, is forced to disk.
+INSCRIBE = (
+    _PRELUDE
+    + """
+name=$1 text=$2; shift 2
+umask 077
+for root in "$@"; do
+  printf '%s' "$text" > "$root/.$name.new"
+  sync "$root/.$name.new"
+  mv "$root/.$name.new" "$root/$name"
+  sync "$root"
+  sync -f "$root"
+done
+"""
+)
+
+# $1: mark file, $2: fence id, then the volume roots.
+ERASE_MARKS = (
+    _PRELUDE
+    + """
+name=$1 id=$2; shift 2
+for root in "$@"; do
+  if [ -e "$root/$name" ] && grep -qF -- "\\"$id\\"" "$root/$name"; then rm -f "$root/$name"; sync "$root"; fi
+done
+"""
+)
+
+# $1: instance, $2: seconds, $3: yes when it must have replayed what the primary has now.
+AWAIT_STREAMING = (
+    _PRELUDE
+    + """
+end=$(( $(date +%s) + $2 ))
+goal=0/0; [ "$3" != yes ] || goal=$(sql -c 'select pg_current_wal_flush_lsn()')
+while :; do
+  found=$(sql -v name="$1" -v goal="$goal" <<'SQL'
+select count(*) from pg_stat_replication
+ where application_name = :'name' and state = 'streaming' and replay_lsn >= :'goal'::pg_lsn;
+SQL
+)
+  [ "$found" = 0 ] || { echo yes; exit 0; }
+  [ "$(date +%s)" -lt "$end" ] || { echo no; exit 0; }
+  sleep 0.2
+done
+"""
+)
+
+# $1: seconds.
+AWAIT_WRITABLE = (
+    _PRELUDE
+    + """
+end=$(( $(date +%s) + $1 ))
+while :; do
+  [ "$(sql -c 'select pg_is_in_recovery()' 2>/dev/null || true)" != f ] || { echo yes; exit 0; }
+  [ "$(date +%s)" -lt "$end" ] || { echo no; exit 0; }
+  sleep 0.2
+done
+"""
+)
+
+# $1: xid. The timeline is read from the WAL that is written now: the control file learns of it later.
+PRIMARY_FACTS = (
+    _PRELUDE
+    + """
+section facts
+sql -v xid="$1" <<'SQL'
+with now as (
+  select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as timeline)
+select json_build_object(
+  'system_identifier', (select system_identifier::text from pg_control_system()),
+  'timeline', timeline,
+  'xid_status', case when :'xid'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'in the future'
+                     else pg_xact_status(:'xid'::xid8) end)
+from now;
+SQL
+section history
+file=$(sql -c "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").history
+if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
+"""
+)
+
+# $1: the new timeline, $2: where it begins.
+PROMOTION = (
+    _PRELUDE
+    + """
+section record
+pg_waldump -p "$PGDATA/pg_wal" -t "$1" -s "$2" -n 20 2>/dev/null | grep -F END_OF_RECOVERY | head -n 1 || true
+section history
+file="$PGDATA/pg_wal/$(printf '%08X' "$1").history"
+if [ -e "$file" ]; then stat -c %Y "$file"; fi
+"""
+)

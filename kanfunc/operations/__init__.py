@@ -1,0 +1,1 @@
+"""Use cases: each reads as the story of one verb."""

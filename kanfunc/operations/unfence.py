@@ -1,0 +1,160 @@
+"""unfence: judge what was snapshotted while the fence stood, release it, and see the instance come back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from kanfunc.domain.adapter import Argv, hooks_of
+from kanfunc.domain.errors import KanfuncError, PlatformFailed, Refused, StillStanding, Unproven, worst
+from kanfunc.domain.record import Record, State, Verdict, own_record_of
+from kanfunc.domain.snapshots import unseen
+from kanfunc.domain.world import ClusterRef, World
+from kanfunc.operations.judging import judge_fence
+from kanfunc.operations.release import release
+from kanfunc.ports import Ports
+
+
+class Outcome(StrEnum):
+    """What Kasten made of the backup."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class Wait(StrEnum):
+    """How much of the instance's return to wait for."""
+
+    RELEASED = "released"
+    STREAMING = "streaming"
+    CAUGHT_UP = "caught-up"
+
+
+@dataclass(frozen=True)
+class UnfenceLimits:
+    """Seconds: for snapshots to be cut, for the operator's command, for the instance to stream.
+
+    repeat_within: how long a verdict is repeated where snapshots cannot be seen (Kasten's hook budget).
+    """
+
+    snapshots: float
+    hook: float
+    stream: float
+    wait: Wait
+    repeat_within: timedelta
+
+
+def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> None:
+    """Every cluster is released, whatever befalls the others; then the worst failure is raised."""
+    failures = [failure for ref in refs if (failure := _attempt(ref, outcome, ports, limits))]
+    if failures:
+        raise worst(failures)
+
+
+def _attempt(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> KanfuncError | None:
+    try:
+        _unfence_one(ref, outcome, ports, limits)
+    except KanfuncError as failure:
+        ports.journal.warn("not proven", cluster=str(ref), reason=str(failure))
+        return _with_what_stands(ref, failure, ports)
+    return None
+
+
+def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> None:
+    record = own_record_of(ports.api.cluster(ref))
+    if record is None:
+        if outcome is Outcome.SUCCESS:
+            raise _not_fenced(ref, "it carries no record of a fence")
+        ports.journal.step("nothing to release", cluster=str(ref))
+        return
+    if outcome is Outcome.SUCCESS and record.state is State.SEALED:
+        judge_fence(ref, record.id, ports, limits.snapshots)
+    command = _post_backup_command(ports.api.world(ref), record, ports)
+    release(ports, ref, record.id, Verdict.ROLLED_BACK, command=command, seconds=limits.hook)
+    returned = _await_return(ref, record, ports, limits)
+    if outcome is Outcome.SUCCESS:
+        _require_held(ref, record.id, ports, limits)
+    if not returned:
+        raise PlatformFailed(
+            f"{record.instance} does not stream {limits.stream:g} s after its fence was lifted",
+            expected=f"{record.instance} in pg_stat_replication with state streaming",
+            left="no fence of ours" + (", and the backup is proven" if outcome is Outcome.SUCCESS else ""),
+            remedy=f"kubectl logs -n {ref.namespace} {record.instance} -c postgres",
+        )
+
+
+def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | None:
+    """The operator's command for lifting the fence, while there is one to lift."""
+    instance = world.instance(record.instance)
+    if instance is None or not record.owned_entries(world.cluster):
+        return None
+    try:
+        return hooks_of(instance).post_backup
+    except Refused as refused:
+        ports.journal.warn("operator's command unknown", cluster=str(world.cluster.ref), reason=refused.found)
+        return None
+
+
+def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -> bool:
+    if limits.wait is Wait.RELEASED:
+        return True
+    primary = ports.api.world(ref).primary
+    if primary is None:
+        raise PlatformFailed(
+            f"Cluster {ref} has no settled primary: {record.instance} cannot be seen to stream",
+            left="no fence of ours",
+            remedy="a failover may be going on: look at the Cluster's status",
+        )
+    caught_up = limits.wait is Wait.CAUGHT_UP
+    returned = ports.shell.await_streaming(
+        ref, primary.name, record.instance, limits.stream, caught_up=caught_up
+    )
+    if returned:
+        ports.journal.step(str(limits.wait), cluster=str(ref), instance=record.instance)
+    return returned
+
+
+def _require_held(ref: ClusterRef, fence_id: str, ports: Ports, limits: UnfenceLimits) -> None:
+    """The verdict, given now or by a run before, covers every snapshot that there is by now."""
+    world = ports.api.world(ref)
+    record = own_record_of(world.cluster)
+    if record is None or record.id != fence_id:
+        raise _not_fenced(ref, f"the record of fence {fence_id} was replaced while we worked")
+    if record.verdict is not Verdict.HELD or record.judged is None:
+        raise _not_fenced(
+            ref, f"fence {record.id} is {record.verdict}: {record.reason or 'it was never sealed'}"
+        )
+    if record.judged_snapshots is None:
+        if world.cluster.read_at - record.judged > limits.repeat_within:
+            raise _not_fenced(ref, f"fence {record.id} ended at {record.judged:%Y-%m-%d %H:%M:%SZ}")
+    elif later := unseen(record, ports.api.snapshots(ref.namespace), (v.name for v in world.volumes)):
+        raise _not_fenced(ref, f"snapshots were taken after fence {record.id} ended: {', '.join(later)}")
+    ports.journal.step("held", cluster=str(ref), fence=record.id)
+
+
+def _not_fenced(ref: ClusterRef, why: str) -> Unproven:
+    return Unproven(
+        f"what was just backed up of Cluster {ref} was not fenced: {why}",
+        expected="a fence that held from its seal until all snapshots were cut",
+        remedy="treat this restore point as a hot copy; see that `kanfunc fence` runs before the snapshots",
+    )
+
+
+def _with_what_stands(ref: ClusterRef, failure: KanfuncError, ports: Ports) -> KanfuncError:
+    """The failure itself, or StillStanding where a fence of ours was not released."""
+    try:
+        record = own_record_of(ports.api.cluster(ref))
+    except Refused as unreadable:
+        return unreadable
+    except KanfuncError as error:
+        left = f"perhaps a fence on Cluster {ref}: it cannot be read ({error.found})"
+    else:
+        if record is None or not record.live:
+            return failure
+        left = f"fence {record.id} on {record.instance} ({record.state})"
+    return StillStanding(
+        failure.found,
+        expected=failure.expected,
+        left=left,
+        remedy=f"kanfunc unfence --outcome failure --namespace {ref.namespace} --cluster {ref.name}",
+    )

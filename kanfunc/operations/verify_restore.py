@@ -1,0 +1,242 @@
+"""verify-restore: clear what the restore point carried along, see the cluster come back, and prove that it
+continues exactly the fence point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kanfunc import __version__
+from kanfunc.domain.codec import encode
+from kanfunc.domain.errors import ExecFailed, NotFound, PlatformFailed, Refused, WaitTimeout
+from kanfunc.domain.mark import VERDICT_FILE, VerifiedMark
+from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
+from kanfunc.domain.report import Report
+from kanfunc.domain.restoration import (
+    Adopted,
+    Finding,
+    Inscriptions,
+    PrimaryFacts,
+    Status,
+    adopted_of,
+    continue_from,
+    earlier_verdict,
+    identify,
+    no_mark,
+    promoted_here,
+    switch_from,
+)
+from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
+from kanfunc.operations.waiting import edit, wait_until
+from kanfunc.ports import Ports
+
+
+@dataclass(frozen=True)
+class VerifyLimits:
+    """Seconds to wait for the primary and the replicas; how far the clocks of nodes and API server differ."""
+
+    primary: float
+    replicas: float | None
+    clock_tolerance: timedelta
+
+
+def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limits: VerifyLimits) -> Report:
+    """Verify one restored cluster; a bad verdict is a value, not an exception.
+
+    Raises Refused where a backup of this very cluster is running, PlatformFailed where it does not come up.
+    """
+    relic = _clear_relic(ref, ports)
+    primary = _await_primary(ref, ports, limits.primary)
+    _await_replicas(ref, primary, ports, limits.replicas)
+    world = ports.api.world(ref)
+    expected = [expected_id] if expected_id else []
+    if relic is not None and relic.state is State.SEALED:
+        expected.append(
+            relic.id
+        )  # captured with the fence standing: it names the fence of this restore point
+    return _examine(world, primary, expected, ports, limits)
+
+
+def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
+    """Remove the record of another incarnation, and the entry it names, that came with the restore point."""
+    relics: list[Record] = []
+
+    def decide(cluster: Cluster) -> Changes:
+        record = record_of(cluster)
+        if record is None:
+            return {}
+        if record.cluster_uid != cluster.uid:
+            relics.append(record)
+            return relic_cleared(cluster, record)
+        if record.live:
+            raise Refused(
+                f"Cluster {ref} has a standing fence {record.id} ({record.state}) of its own: "
+                "a backup is running",
+                expected="a cluster that was restored",
+                remedy=f"let the backup end, or run kanfunc unfence --outcome failure -n {ref.namespace}",
+            )
+        return {}
+
+    edit(ports.api, ref, decide)
+    if not relics:
+        return None
+    ports.journal.step("relic cleared", cluster=str(ref), fence=relics[-1].id, instance=relics[-1].instance)
+    return relics[-1]
+
+
+def _await_primary(ref: ClusterRef, ports: Ports, seconds: float) -> Instance:
+    """The primary by facts: settled, its pod ready, and not in recovery. The status phase is not asked."""
+    start = ports.clock.monotonic()
+    cluster = wait_until(
+        lambda left: ports.api.watch_cluster(ref, left),
+        lambda cluster: bool(cluster.settled_primary),
+        clock=ports.clock,
+        seconds=seconds,
+        what=f"a settled primary of Cluster {ref}",
+        describe=lambda cluster: (
+            f"current primary {cluster.current_primary or 'none'}, target {cluster.target_primary or 'none'}"
+        ),
+    )
+    name = cluster.settled_primary or ""
+    instance = wait_until(
+        lambda left: ports.api.watch_instance(ref, name, left),
+        lambda instance: instance is not None and instance.ready,
+        clock=ports.clock,
+        seconds=seconds - (ports.clock.monotonic() - start),
+        what=f"pod {name} to become ready",
+        describe=lambda instance: "not ready" if instance else "no such pod",
+    )
+    left = max(1.0, seconds - (ports.clock.monotonic() - start))
+    if instance is None or not ports.shell.await_writable(ref, name, left):
+        raise WaitTimeout(f"the primary {name} of Cluster {ref} is still in recovery after {seconds:g} s")
+    ports.journal.step("primary is back", cluster=str(ref), primary=name)
+    return instance
+
+
+def _await_replicas(ref: ClusterRef, primary: Instance, ports: Ports, seconds: float | None) -> None:
+    """Wait for as many streaming replicas as the Cluster asks for, where the caller wants that."""
+    if seconds is None:
+        return
+    cluster = ports.api.cluster(ref)
+    wanted = int(cluster.spec.get("instances") or 1)
+    start = ports.clock.monotonic()
+    world = wait_until(
+        lambda left: (ports.api.world(ref) for _ in ports.api.watch_cluster(ref, left)),
+        lambda world: len(world.instances) >= wanted,
+        clock=ports.clock,
+        seconds=seconds,
+        what=f"{wanted} instances of Cluster {ref}",
+        describe=lambda world: f"pods: {', '.join(pod.name for pod in world.instances)}",
+    )
+    for replica in world.instances:
+        left = max(1.0, seconds - (ports.clock.monotonic() - start))
+        if replica.name != primary.name and not ports.shell.await_streaming(
+            ref, primary.name, replica.name, left, caught_up=False
+        ):
+            raise WaitTimeout(f"{replica.name} does not stream from {primary.name} after {seconds:g} s")
+    ports.journal.step("replicas are back", cluster=str(ref), instances=len(world.instances))
+
+
+def _examine(
+    world: World, primary: Instance, expected: Sequence[str], ports: Ports, limits: VerifyLimits
+) -> Report:
+    ref = world.cluster.ref
+    adopted, files, unread = _find_adopted(world, ports)
+    if adopted is None:
+        if unread:
+            raise PlatformFailed(
+                f"no mark was found, and {', '.join(unread)} could not be looked at",
+                remedy="run again when all pods of the cluster run",
+            )
+        facts = ports.shell.primary_facts(ref, primary.name, "0")
+        inscriptions = (entry for volumes in files for entry in volumes.values())
+        return _report(world, (no_mark(inscriptions, facts),), None, None, ports)
+    facts = ports.shell.primary_facts(ref, primary.name, adopted.mark.proof.xid)
+    findings = [*identify(adopted, world.cluster, expected), *continue_from(adopted.mark.proof, facts)]
+    promoted, finding = _promotion(world.cluster.ref, adopted, facts, ports, limits)
+    findings.append(finding)
+    report = _report(world, findings, adopted, promoted, ports)
+    if report.proven and promoted and adopted.earlier is None:
+        _keep_verdict(world, adopted, promoted, ports)
+    return report
+
+
+def _find_adopted(world: World, ports: Ports) -> tuple[Adopted | None, list[Inscriptions], list[str]]:
+    """Look for the mark on every instance: a switchover may have come before us."""
+    seen: list[Inscriptions] = []
+    unread: list[str] = []
+    for instance in world.instances:
+        volumes = world.volumes_of(instance)
+        try:
+            files = dict(ports.shell.inspect(world.cluster.ref, instance, volumes).files)
+        except (ExecFailed, NotFound) as error:
+            ports.journal.warn("instance not looked at", instance=instance.name, reason=error.found)
+            unread.append(instance.name)
+            continue
+        seen.append(files)
+        if adopted := adopted_of(world.cluster, instance, volumes, files):
+            return adopted, seen, unread
+    return None, seen, unread
+
+
+def _promotion(
+    ref: ClusterRef, adopted: Adopted, facts: PrimaryFacts, ports: Ports, limits: VerifyLimits
+) -> tuple[datetime | None, Finding]:
+    if adopted.earlier:
+        return adopted.earlier.promoted, earlier_verdict(adopted.earlier)
+    switch = switch_from(adopted.mark.proof.timeline, facts)
+    if switch is None:
+        return None, Finding(
+            check="promoted in this restore",
+            status=Status.NOT_CHECKED,
+            found="there was no promotion",
+            expected="a promotion at the fence point",
+            meaning="see end point",
+        )
+    traces = ports.shell.promotion(ref, adopted.instance.name, switch)
+    return traces.at, promoted_here(adopted, traces, limits.clock_tolerance)
+
+
+def _keep_verdict(world: World, adopted: Adopted, promoted: datetime, ports: Ports) -> None:
+    """Turn the marks into verdicts, so that the mark cannot vouch for a later copy of these volumes."""
+    verdict = VerifiedMark(
+        mark=adopted.mark,
+        cluster_uid=world.cluster.uid,
+        volumes={volume.name: volume.uid for volume in adopted.volumes},
+        promoted=promoted,
+        verified=world.cluster.read_at,
+    )
+    ref, instance, volumes = world.cluster.ref, adopted.instance, adopted.volumes
+    ports.shell.inscribe(ref, instance, volumes, VERDICT_FILE, encode(verdict))
+    ports.shell.erase_marks(ref, instance, volumes, adopted.mark.id)
+
+
+def _report(
+    world: World,
+    findings: Sequence[Finding],
+    adopted: Adopted | None,
+    promoted: datetime | None,
+    ports: Ports,
+) -> Report:
+    cluster = world.cluster
+    report = Report(
+        namespace=cluster.ref.namespace,
+        cluster=cluster.ref.name,
+        cluster_uid=cluster.uid,
+        depth="identity",
+        checked=cluster.read_at,
+        kanfunc=__version__,
+        findings=tuple(findings),
+        proven=bool(findings) and all(finding.passed for finding in findings),
+        instance=adopted.instance.name if adopted else None,
+        mark=adopted.mark if adopted else None,
+        promoted=promoted,
+        foreign_fences=cluster.fenced.entries,
+    )
+    for finding in findings:
+        ports.journal.step("checked", cluster=str(cluster.ref), check=finding.check, status=finding.status)
+    verdict = "RestoreProven" if report.proven else "RestoreNotProven"
+    bad = "; ".join(f"{f.check}: {f.meaning or f.found}" for f in findings if not f.passed)
+    point = f"fence {adopted.mark.id} at {adopted.mark.proof.end_of_wal}" if adopted else "no fence point"
+    ports.api.announce(cluster, verdict, bad or f"continues {point}", warning=not report.proven)
+    return report

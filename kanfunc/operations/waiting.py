@@ -1,0 +1,65 @@
+"""The one function that waits, and the one way of changing a Cluster."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from kanfunc.domain.errors import ApiFailed, Conflict, WaitTimeout, WatchBroken
+from kanfunc.domain.record import Changes
+from kanfunc.domain.world import Cluster, ClusterRef
+from kanfunc.ports import Clock, ClusterApi
+
+T = TypeVar("T")
+
+_PAUSE_SECONDS = 0.5
+"""Between a watch that ended and the next: an API server in trouble is not hammered."""
+
+_EDIT_ATTEMPTS = 20
+"""A Cluster's annotations change seldom; who loses this often is fighting with another controller."""
+
+
+def wait_until(
+    watch: Callable[[float], Iterator[T]],
+    accept: Callable[[T], bool],
+    *,
+    clock: Clock,
+    seconds: float,
+    what: str,
+    describe: Callable[[T], str],
+) -> T:
+    """Follow a watch until a state is accepted, and return that state.
+
+    A watch that ends early or is cut is opened again. Raises WaitTimeout with what was last seen.
+    """
+    end = clock.monotonic() + seconds
+    seen = "nothing"
+    while (left := end - clock.monotonic()) > 0:
+        try:
+            for state in watch(left):
+                if accept(state):
+                    return state
+                seen = describe(state)
+        except WatchBroken as broken:
+            seen += f" (the watch was cut: {broken.found})"
+        clock.sleep(min(_PAUSE_SECONDS, max(0.0, end - clock.monotonic())))
+    raise WaitTimeout(f"{what} did not happen within {seconds:g} s; last seen: {seen}")
+
+
+def edit(api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes]) -> None:
+    """Read, decide, write on condition that nothing changed meanwhile; all of it again on a conflict.
+
+    `decide` returns {} when there is nothing (more) to change, so that a rerun ends in the same place.
+    """
+    for _ in range(_EDIT_ATTEMPTS):
+        cluster = api.cluster(ref)
+        changes = decide(cluster)
+        if not changes:
+            return
+        try:
+            api.annotate(cluster, changes)
+        except Conflict:
+            continue
+        return
+    raise ApiFailed(
+        f"Cluster {ref} changed under each of {_EDIT_ATTEMPTS} attempts to write its annotations",
+        remedy="find out which controller rewrites its annotations all the time",
+    )

@@ -1,0 +1,171 @@
+"""The Protocols between the operations and the world. Gateways implement them; tests may, too."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kanfunc.domain.adapter import Argv
+from kanfunc.domain.coldness import Control, WalTail
+from kanfunc.domain.lsn import Lsn
+from kanfunc.domain.mark import Inscription
+from kanfunc.domain.preflight import Replication
+from kanfunc.domain.record import Changes
+from kanfunc.domain.restoration import PrimaryFacts, PromotionFacts, Switch
+from kanfunc.domain.snapshots import VolumeSnapshot
+from kanfunc.domain.world import Cluster, ClusterRef, Instance, RunningBackup, Volume, World
+
+
+class Clock(Protocol):
+    """Time of this process: only ever used to measure how long something took."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds pass."""
+
+
+class ClusterApi(Protocol):
+    """The API server. Every method may raise ApiFailed; what is not there is NotFound."""
+
+    def clusters(self, namespace: str) -> tuple[Cluster, ...]:
+        """All Clusters of the namespace, in the order of their names; NotFound where the type is unknown."""
+
+    def cluster(self, ref: ClusterRef) -> Cluster:
+        """The Cluster as it is now."""
+
+    def world(self, ref: ClusterRef) -> World:
+        """The Cluster first, then its pods, volumes and running Backups."""
+
+    def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
+        """The operator's own Backups of that cluster that have not ended."""
+
+    def annotate(self, cluster: Cluster, changes: Changes) -> None:
+        """Set or remove annotations, on condition that this is still the Cluster with the annotations that
+        were read; else Conflict.
+        """
+
+    def watch_cluster(self, ref: ClusterRef, seconds: float) -> Iterator[Cluster]:
+        """The Cluster now and after each change, for at most that long; WatchBroken when cut."""
+
+    def watch_instance(self, ref: ClusterRef, name: str, seconds: float) -> Iterator[Instance | None]:
+        """The pod now and after each change (None while there is none); WatchBroken when cut."""
+
+    def watch_snapshots(self, namespace: str, seconds: float) -> Iterator[tuple[VolumeSnapshot, ...]]:
+        """All VolumeSnapshots of the namespace, now and after each change; WatchBroken when cut."""
+
+    def snapshots(self, namespace: str) -> tuple[VolumeSnapshot, ...]:
+        """All VolumeSnapshots of the namespace; none where the cluster does not know the type."""
+
+    def without_snapshot_class(self, volumes: Sequence[Volume]) -> tuple[str, ...]:
+        """Names of the volumes whose driver has no VolumeSnapshotClass: their snapshots cannot be seen."""
+
+    def announce(self, cluster: Cluster, reason: str, message: str, *, warning: bool = False) -> None:
+        """An Event on the Cluster. Never raises: an Event is news, not a step."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Our own transaction on the primary: everything committed before it lies before `flushed`."""
+
+    xid: str
+    flushed: Lsn
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How far a standby has replayed; `behind_seconds` since the newest transaction it knows."""
+
+    reached: bool
+    position: Lsn
+    behind_seconds: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a stopped instance's files say."""
+
+    control: Control
+    wal: WalTail
+    digest: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """State of an instance's files: is a postmaster there, digest of pg_control, files of ours by claim."""
+
+    running: bool
+    digest: str
+    files: Mapping[str, Inscription]
+
+
+class InstanceShell(Protocol):
+    """What we do inside the pods: few commands, each whole and limited in time (seconds) within the pod.
+
+    Every method may raise ExecFailed, and NotFound where the pod is gone.
+    """
+
+    def replication(self, ref: ClusterRef, primary: str) -> Replication:
+        """The primary's role and its standbys."""
+
+    def emit_bound(self, ref: ClusterRef, primary: str, fence_id: str) -> Bound:
+        """Commit one transaction that carries the fence id in the log, waiting for no standby."""
+
+    def await_replay(self, ref: ClusterRef, instance: str, bound: Lsn, seconds: float) -> Replay:
+        """Block until the standby has replayed `bound`; the answer says whether it did in time."""
+
+    def run_hook(self, ref: ClusterRef, instance: str, argv: Argv, seconds: float) -> None:
+        """Run a command of the operator."""
+
+    def await_stopped(self, ref: ClusterRef, instance: str, seconds: float) -> Stopped:
+        """Block until no postmaster runs, then read the files."""
+
+    def inspect(self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume]) -> Inspection:
+        """Look, and change nothing."""
+
+    def inscribe(
+        self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], name: str, text: str
+    ) -> None:
+        """Write a file into the root of every volume and force the whole volume to disk."""
+
+    def erase_marks(
+        self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], fence_id: str
+    ) -> None:
+        """Remove the marks of that fence, and no others."""
+
+    def await_streaming(
+        self, ref: ClusterRef, primary: str, instance: str, seconds: float, *, caught_up: bool
+    ) -> bool:
+        """Block until the instance streams from the primary (caught_up: has replayed what it has now)."""
+
+    def await_writable(self, ref: ClusterRef, primary: str, seconds: float) -> bool:
+        """Block until the instance accepts connections and is not in recovery."""
+
+    def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
+        """Identity, timeline with its history, and the fate of a transaction."""
+
+    def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
+        """Traces of the promotion to `switch.child` on that instance's volume."""
+
+
+class Journal(Protocol):
+    """Where the story is told: one line per step, and the outputs that Kanister keeps."""
+
+    def step(self, name: str, **fields: object) -> None:
+        """Something was done or seen."""
+
+    def warn(self, name: str, **fields: object) -> None:
+        """Something is not as it should be, and the work goes on."""
+
+    def output(self, key: str, value: str) -> None:
+        """A phase output. Key: letters, digits and underscores."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The world as one operation sees it."""
+
+    api: ClusterApi
+    shell: InstanceShell
+    journal: Journal
+    clock: Clock
