@@ -252,7 +252,8 @@ def _bad(report: Report) -> Unproven:
 def _ports(console: Console) -> Ports:
     """The real world."""
     from kanfunc.gateways.instances import PodInstances
-    from kanfunc.gateways.kube import KubeApi, connect
+    from kanfunc.gateways.kube import KubeApi
+    from kanfunc.gateways.kubeclient import connect
     from kanfunc.gateways.podexec import PodExec
 
     configuration = connect()

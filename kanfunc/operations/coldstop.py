@@ -50,8 +50,6 @@ def _expect_entry(plan: Plan, placed: Record, ports: Ports, limits: StopLimits) 
 
     def decide(cluster: Cluster) -> Changes:
         record = _own(cluster, placed)
-        if record.late:
-            return {}
         if cluster.fenced:
             raise Refused(
                 f"{', '.join(cluster.fenced.entries)} of Cluster {plan.ref} was fenced meanwhile, not by us",
@@ -59,7 +57,8 @@ def _expect_entry(plan: Plan, placed: Record, ports: Ports, limits: StopLimits) 
                 remedy="ask who fenced it; run again when the entry is gone",
             )
         until = cluster.read_at + timedelta(seconds=limits.hook) + _LATE_MARGIN
-        return written(record.but(late=(*record.late, Late(instance=plan.instance.name, until=until))))
+        expected = Late(instance=plan.instance.name, until=until)
+        return written(record.but(late=(*record.late_of_others(plan.instance.name), expected)))
 
     edit(ports.api, plan.ref, decide)
 
@@ -85,8 +84,9 @@ def _await_entry(plan: Plan, placed: Record, ports: Ports, limits: StopLimits) -
 
     def decide(cluster: Cluster) -> Changes:
         record = _own(cluster, placed)
-        settled = tuple(late for late in record.late if late.instance != plan.instance.name)
-        return written(record.but(state=State.FENCED, late=settled)) if record.state is State.PLACING else {}
+        if record.state is not State.PLACING:
+            return {}
+        return written(record.but(state=State.FENCED, late=record.late_of_others(plan.instance.name)))
 
     edit(ports.api, plan.ref, decide)
     ports.journal.step("fenced", cluster=str(plan.ref), instance=plan.instance.name, fence=placed.id)

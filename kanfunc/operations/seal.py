@@ -95,6 +95,6 @@ def _tell(plan: Plan, record: Record, ports: Ports) -> None:
         ports.api.announce(
             plan.cluster,
             "Fenced",
-            f"fence {record.id}: {record.instance} is cold at {proof.end_of_wal} and holds all that was committed "
+            f"fence {record.id}: {record.instance} is cold at {proof.end_of_wal} and holds all commits "
             f"before {proof.bound_at:%Y-%m-%d %H:%M:%SZ}; deadline {record.deadline:%H:%M:%SZ}",
         )

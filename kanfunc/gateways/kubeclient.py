@@ -1,0 +1,138 @@
+"""The official client, made safe to use: errors translated once, plain JSON out, watches that start from a
+list and say when they were cut.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import urllib3
+from kubernetes import client, config, watch
+from kubernetes.client.exceptions import ApiException
+
+from kanfunc.domain.errors import ApiFailed, Conflict, NotFound, WatchBroken
+from kanfunc.domain.world import Manifest
+
+REQUEST_SECONDS = 30
+_WATCH_SECONDS = 30
+"""A watch is opened anew this often: a connection that died without a word is noticed."""
+
+_RETRIES = urllib3.Retry(
+    total=5,
+    allowed_methods=None,  # every write of ours is guarded by a `test`, so repeating it is harmless
+    status_forcelist=(429, 500, 502, 503, 504),
+    backoff_factor=0.2,
+    raise_on_status=False,
+)
+
+
+def connect() -> client.Configuration:
+    """Configuration of the pod's service account, else of the kubeconfig; ApiFailed when there is neither."""
+    configuration = client.Configuration()
+    try:
+        config.load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # client's gap
+    except (config.ConfigException, OSError) as error:
+        raise ApiFailed(
+            f"no access to a Kubernetes API server: {error}",
+            remedy="run in a pod with a service account, or set KUBECONFIG",
+        ) from error
+    configuration.retries = _RETRIES
+    return configuration
+
+
+_BAD_REQUEST, _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 400, 404, 409, 410, 422
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the client's errors into ours. A failed `test` of a JSON patch comes as 422."""
+    try:
+        yield
+    except ApiException as error:
+        kinds: Mapping[int, type[ApiFailed]] = {
+            _NOT_FOUND: NotFound, _CONFLICT: Conflict, _INVALID: Conflict, _GONE: WatchBroken,
+        }  # fmt: skip
+        raise kinds.get(error.status, ApiFailed)(
+            f"could not {doing}: {error.status} {_reason(error)}",
+            remedy="check the API server and the service account's permissions",
+        ) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise ApiFailed(
+            f"could not {doing}: {error}", remedy="check that the API server can be reached"
+        ) from error
+
+
+def _reason(error: ApiException) -> str:
+    """The message of the Status body; the whole body could hold more than belongs in a log."""
+    try:
+        return str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
+
+
+def read(method: Callable[..., Any], *arguments: object, **options: object) -> tuple[Manifest, datetime]:
+    """Plain JSON and the API server's clock, as it dates its answers (whole seconds).
+
+    One shape for typed and custom objects, so that one parser serves both. The client's own models are not
+    asked: they refuse objects that the API server has accepted.
+    """
+    response = method(*arguments, _request_timeout=REQUEST_SECONDS, _preload_content=False, **options)
+    if response.status >= _BAD_REQUEST:
+        raise ApiException(status=response.status, reason=response.reason, body=response.data)
+    return json.loads(response.data), parsedate_to_datetime(response.headers["Date"])
+
+
+def items(method: Callable[..., Any], *arguments: object, **options: object) -> Sequence[Manifest]:
+    """The objects of a list, as plain JSON."""
+    found: Sequence[Manifest] = read(method, *arguments, **options)[0]["items"]
+    return found
+
+
+def items_if_known(method: Callable[..., Any], *arguments: object) -> Sequence[Manifest]:
+    """Objects of a type that the API server may not know: then there are none."""
+    try:
+        return items(method, *arguments)
+    except ApiException as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return ()
+
+
+def follow(
+    method: Callable[..., Any], arguments: tuple[object, ...], seconds: float, name: str | None = None
+) -> Iterator[tuple[Mapping[str, Manifest], datetime]]:
+    """List, then watch: all objects by name with the time of the reading, now and after each change.
+
+    Ends after `seconds` (or sooner: call again); raises WatchBroken when the connection is cut or the
+    server has forgotten our position.
+    """
+    selector = {"field_selector": f"metadata.name={name}"} if name else {}
+    with translated("list"):
+        body, date = read(method, *arguments, **selector)
+    objects = {item["metadata"]["name"]: item for item in body["items"]}
+    yield objects, date
+    limit = max(1, int(min(seconds, _WATCH_SECONDS)))
+    events = watch.Watch("object").stream(  # type: ignore[no-untyped-call]  # client's gap
+        method,
+        *arguments,
+        resource_version=body["metadata"]["resourceVersion"],
+        timeout_seconds=limit,
+        _request_timeout=(REQUEST_SECONDS, limit + REQUEST_SECONDS),
+        **selector,
+    )
+    try:
+        with translated("watch"):
+            for event in events:
+                manifest = event["raw_object"]
+                if event["type"] == "DELETED":
+                    objects.pop(manifest["metadata"]["name"], None)
+                else:
+                    objects[manifest["metadata"]["name"]] = manifest
+                yield objects, date
+    except ApiFailed as error:
+        raise WatchBroken(error.found) from error
+    finally:
+        events.close()
