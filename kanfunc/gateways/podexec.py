@@ -11,7 +11,7 @@ from kubernetes.stream import stream
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 
 from kanfunc.domain.adapter import Argv
-from kanfunc.domain.errors import ExecFailed, NotFound
+from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound
 from kanfunc.domain.world import POSTGRES_CONTAINER
 
 _ENDED_AT_LIMIT = {124, 128 + 9}
@@ -73,6 +73,8 @@ class PodExec:
                 _preload_content=False,
             )
         except ApiException as error:
+            if isinstance(error.__context__, KanfuncError):
+                raise error.__context__ from None  # the client takes our signal for a failed handshake
             # the client tells a refused handshake by its text alone (status 0)
             if "404 Not Found" in str(error) or error.status == 404:  # noqa: PLR2004 - HTTP
                 raise NotFound(f"there is no pod {namespace}/{pod}") from error

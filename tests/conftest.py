@@ -1,0 +1,22 @@
+"""The lab for all tests of one worker: started when a test first asks for it, and gone in the end."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.edb.runtime import Faults
+from tests.lab.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def shared_lab() -> Iterator[Lab]:
+    with Lab.open() as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(shared_lab: Lab) -> Iterator[Lab]:
+    """The lab, behaving well again after each test."""
+    yield shared_lab
+    shared_lab.faults.__init__()  # type: ignore[misc]  # the operator holds on to this very object
+    assert shared_lab.faults == Faults()

@@ -1,0 +1,1 @@
+"""What the product may rely on from an API server, asked by the real client."""

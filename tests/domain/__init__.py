@@ -1,0 +1,1 @@
+"""The pure decisions, one module of the domain per test module."""

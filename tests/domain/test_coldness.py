@@ -1,0 +1,234 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kanfunc.domain.coldness import COLD_STANDBY, Control, WalTail, end_of_wal
+from kanfunc.domain.errors import KanfuncError, PlatformFailed, Unproven
+from kanfunc.domain.lsn import Lsn
+
+GOLDEN = (Path(__file__).parent / "pg_controldata-15.txt").read_text(encoding="utf-8")
+"""Output of PostgreSQL 15.18 on a replica after a fast shutdown."""
+
+NEEDED = {
+    "Database cluster state",
+    "Database system identifier",
+    "Minimum recovery ending location",
+    "Min recovery ending loc's timeline",
+    "Bytes per WAL segment",
+    "WAL block size",
+    "pg_control version number",
+}
+NOTHING_AFTER = "pg_waldump: error: could not find a valid record after 0/3026960"
+PAGE, SEGMENT = 8192, 16 * 1024 * 1024
+
+
+def control(minimum_recovery: str = "0/3026960", timeline: int = 1) -> Control:
+    return Control(
+        state=COLD_STANDBY,
+        system_identifier="7711300797202939188",
+        minimum_recovery=Lsn.parse(minimum_recovery),
+        timeline=timeline,
+        segment_size=SEGMENT,
+        page_size=PAGE,
+        version="1300",
+    )
+
+
+def record_line(lsn: str, length: int, desc: str = "INSERT off 98 flags 0x00", rmgr: str = "Heap") -> str:
+    return (
+        f"rmgr: {rmgr:<11} len (rec/tot): {length:6}/{length:6}, tx:        725, "
+        f"lsn: {lsn}, prev 0/030267C8, desc: {desc}"
+    )
+
+
+def missing(segment: str) -> str:
+    return f'pg_waldump: error: could not find file "{segment}": No such file or directory'
+
+
+# ---- pg_controldata
+
+
+def test_reads_the_output_of_postgres_15() -> None:
+    assert Control.parse(GOLDEN) == control()
+
+
+def test_whole_output_of_a_later_version_with_more_lines_is_read() -> None:
+    assert Control.parse(f"{GOLDEN}Default char data signedness: signed\nno colon here\n") == control()
+
+
+@pytest.mark.parametrize(
+    "state", ["shut down", "in production", "in archive recovery", "shutting down", "in crash recovery"]
+)
+def test_other_states_are_told_as_they_are(state: str) -> None:
+    assert Control.parse(GOLDEN.replace("shut down in recovery", state)).state == state
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_missing_line_is_a_failure(name: str) -> None:
+    text = "\n".join(line for line in GOLDEN.splitlines() if not line.startswith(f"{name}:"))
+    with pytest.raises(PlatformFailed, match="pg_controldata cannot be read"):
+        Control.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("ending location:     0/3026960", "ending location:     none"),
+        ("loc's timeline:   1", "loc's timeline:   one"),
+        ("WAL segment:                16777216", "WAL segment:                16 MB"),
+        ("WAL block size:                       8192", "WAL block size:"),
+    ],
+)
+def test_unreadable_value_is_a_failure(good: str, bad: str) -> None:
+    assert good in GOLDEN
+    with pytest.raises(PlatformFailed):
+        Control.parse(GOLDEN.replace(good, bad))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pg_controldata: error: could not open file", "Datenbanksystemkennung: 7"]
+)
+def test_other_output_is_a_failure_with_a_remedy(text: str) -> None:
+    with pytest.raises(PlatformFailed) as failed:
+        Control.parse(text)
+    assert failed.value.expected
+    assert failed.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("position", "timeline", "name"),
+    [
+        ("0/3026960", 1, "000000010000000000000003"),
+        ("0/3FFFFFF", 1, "000000010000000000000003"),
+        ("0/4000000", 1, "000000010000000000000004"),
+        ("1/0", 26, "0000001A0000000100000000"),
+        ("A/FF000000", 1, "000000010000000A000000FF"),
+    ],
+)
+def test_segment_names_are_those_of_postgres(position: str, timeline: int, name: str) -> None:
+    assert control(timeline=timeline).segment_name(Lsn.parse(position)) == name
+
+
+# ---- the end of the log
+
+
+@pytest.mark.parametrize(
+    ("lsn", "length", "end"),
+    [
+        pytest.param("0/03026960", 59, "0/30269A0", id="in mid page, aligned"),
+        pytest.param("0/030269A0", 34, "0/30269C8", id="in mid page, as the next record showed"),
+        pytest.param("0/04000028", 34, "0/4000050", id="first of a segment, as the promotion showed"),
+        pytest.param("0/03027FF0", 59, "0/3028048", id="over a page header"),
+        pytest.param("0/03000028", 20000, "0/3004E78", id="over several page headers"),
+        pytest.param("0/03027FC0", 64, "0/3028000", id="to the end of a page"),
+        pytest.param("0/03FFFFC0", 64, "0/4000000", id="to the end of a segment"),
+        pytest.param("0/03FFFFF0", 64, "0/4000058", id="over the long header of the next segment"),
+        pytest.param("0/FFFFFFF0", 64, "1/58", id="over the end of a log file"),
+    ],
+)
+def test_ends_after_the_last_record(lsn: str, length: int, end: str) -> None:
+    tail = WalTail(record_line(lsn, length), "", "000000010000000000000003")
+    assert str(end_of_wal(control(), tail)) == end
+
+
+@given(start=st.integers(SEGMENT // 8, SEGMENT).map(lambda units: units * 8), length=st.integers(1, 3 * PAGE))
+def test_exactly_the_page_headers_between_are_skipped(start: int, length: int) -> None:
+    start += 40 if start % PAGE == 0 else 0  # no record begins within a header
+    tail = WalTail(record_line(str(Lsn(start)), length), "", "")
+    end = end_of_wal(control(), tail)
+    boundaries = range(start - start % PAGE + PAGE, end, PAGE)
+    headers = sum(40 if boundary % SEGMENT == 0 else 24 for boundary in boundaries)
+    assert end - start - headers == (length + 7) // 8 * 8
+
+
+def test_without_any_record_it_ends_at_the_minimum_recovery_location() -> None:
+    assert end_of_wal(control(), WalTail("", NOTHING_AFTER, "000000010000000000000003")) == Lsn(0x3026960)
+
+
+def test_reason_for_the_end_after_a_record_does_not_matter() -> None:
+    complaint = "pg_waldump: error: error in WAL record at 0/3026960: invalid record length at 0/30269A0"
+    tail = WalTail(record_line("0/03026960", 59), complaint, "000000010000000000000003")
+    assert end_of_wal(control(), tail) == Lsn(0x30269A0)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a SWITCH record ends the log at the end of its segment, not after its 24 bytes"
+)
+def test_log_switch_ends_at_the_end_of_its_segment() -> None:
+    # measured: the copy of this replica was promoted at 0/4000000
+    last = record_line("0/030269C8", 24, desc="SWITCH ", rmgr="XLOG")
+    tail = WalTail(last, "pg_waldump: error: invalid magic number 0000", "000000010000000000000004")
+    assert end_of_wal(control(), tail) == Lsn(0x4000000)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a greedy match takes the last `lsn:` of the line, which users can write"
+)
+def test_text_of_a_logical_message_is_not_taken_for_the_position() -> None:
+    desc = 'MESSAGE non-transactional, prefix "x lsn: 0/1, y"; payload (1 bytes): 61'
+    tail = WalTail(record_line("0/03026960", 59, desc, "LogicalMessage"), "", "000000010000000000000003")
+    assert end_of_wal(control(), tail) == Lsn(0x30269A0)
+
+
+@pytest.mark.parametrize(
+    "last", ["rmgr: Heap", "pg_waldump: first record is after 0/3", 'rmgr: fake"; payload']
+)
+def test_unreadable_record_is_a_failure(last: str) -> None:
+    with pytest.raises(PlatformFailed, match="pg_waldump cannot be read"):
+        end_of_wal(control(), WalTail(last, "", "000000010000000000000003"))
+
+
+@pytest.mark.parametrize("complaint", ["", "pg_waldump: error: could not open directory: Permission denied"])
+def test_no_record_for_an_unknown_reason_is_a_failure(complaint: str) -> None:
+    with pytest.raises(PlatformFailed, match="gave no known reason"):
+        end_of_wal(control(), WalTail("", complaint, "000000010000000000000003"))
+
+
+# ---- absent segments
+
+LAST = record_line("0/03026960", 59)
+
+
+@pytest.mark.parametrize(
+    ("start", "last", "absent", "newest", "end"),
+    [
+        pytest.param("0/4000000", "", 4, 3, "0/4000000", id="boundary, next segment not begun"),
+        pytest.param("0/4000000", "", 4, None, "0/4000000", id="boundary, all older ones recycled"),
+        pytest.param("0/3026960", LAST, 4, 3, "0/30269A0", id="read to the end, next segment not begun"),
+    ],
+)
+def test_log_may_end_where_a_segment_ends(
+    start: str, last: str, absent: int, newest: int | None, end: str
+) -> None:
+    assert str(_end(start, last, absent, newest)) == end
+
+
+@pytest.mark.parametrize(
+    ("start", "last", "absent", "newest"),
+    [
+        pytest.param("0/3026960", LAST, 4, 5, id="gap after a record"),
+        pytest.param("0/4000000", "", 4, 5, id="gap at the boundary"),
+        pytest.param("0/4000000", "", 5, 4, id="boundary, but another segment"),
+        pytest.param("0/3026960", "", 3, 2, id="the very segment in mid stream"),
+        pytest.param("0/3026960", "", 3, 4, id="the very segment, and newer ones are there"),
+        pytest.param("0/3026960", "", 3, None, id="no segment at all"),
+        pytest.param("0/3026960", "", 4, 3, id="next segment, no record before it"),
+    ],
+)
+def test_gap_is_unproven(start: str, last: str, absent: int, newest: int | None) -> None:
+    with pytest.raises(Unproven, match=f"{absent:024X}"[8:]) as unproven:
+        _end(start, last, absent, newest)
+    _is_whole(unproven.value)
+
+
+def _end(start: str, last: str, absent: int, newest: int | None) -> Lsn:
+    name = f"{1:08X}{absent:016X}"
+    newest_name = "" if newest is None else f"{1:08X}{newest:016X}"
+    return end_of_wal(control(start), WalTail(last, missing(name), newest_name))
+
+
+def _is_whole(failure: KanfuncError) -> None:
+    assert failure.expected
+    assert failure.remedy

@@ -1,0 +1,1 @@
+"""Stand-in for EDB Postgres for Kubernetes: operator and Kasten adapter, over real PostgreSQL."""

@@ -1,0 +1,108 @@
+"""One instance of a cluster: its volumes, its pod and its PostgreSQL."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from tests.lab.apiserver import PVCS
+from tests.lab.certificates import InstanceTls
+from tests.lab.edb.manifests import Mount, claim_name, volume_roles
+from tests.lab.edb.names import PG_DATA, PG_WAL, Manifest
+from tests.lab.edb.runtime import Runtime
+from tests.lab.postgres import Server
+
+STANDBY_SIGNAL = "standby.signal"
+
+
+class Instance:
+    """PostgreSQL of one instance on the volumes of its claims; `claims` maps their roles to the manifests."""
+
+    def __init__(
+        self, name: str, server: Server, claims: Mapping[str, Manifest], volumes: Mapping[str, Path]
+    ) -> None:
+        self.name = name
+        self.server = server
+        self.pod_uid: str | None = None
+        self._claims = claims
+        self._volumes = volumes
+        self._stopped_at: float | None = None
+
+    @classmethod
+    def attach(cls, runtime: Runtime, cluster: Manifest, name: str, tls: InstanceTls) -> Self:
+        """Attach to the claims of the instance, which exist; new ones get their empty volumes."""
+        namespace = cluster["metadata"]["namespace"]
+        claims = {
+            role: runtime.store.get(PVCS, namespace, claim_name(name, role)) for role in volume_roles(cluster)
+        }
+        volumes = {role: runtime.storage.provision(claim) for role, claim in claims.items()}
+        server = Server(
+            runtime.workspace,
+            runtime.binaries,
+            name=name,
+            volume=volumes[PG_DATA],
+            wal_volume=volumes.get(PG_WAL),
+            tls=tls,
+        )
+        return cls(name, server, claims, volumes)
+
+    @property
+    def claim_uids(self) -> list[str]:
+        """UIDs of the claims whose volumes this instance works on."""
+        return [claim["metadata"]["uid"] for claim in self._claims.values()]
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """The volumes as the pod shows them."""
+        return [
+            Mount(role, self._claims[role]["metadata"]["name"], str(path))
+            for role, path in self._volumes.items()
+        ]
+
+    def lead(self, archive: Path | None) -> None:
+        """Run as the primary; a standby, or a volume that was one, is promoted to a new timeline."""
+        is_standby = (self.server.pgdata / STANDBY_SIGNAL).exists()
+        if not self.server.running:
+            self.server.configure(archive=archive)
+            self.server.start(standby=is_standby)
+        if is_standby:
+            self.server.promote()
+
+    def follow(self, primary: Self | None, archive: Path | None) -> None:
+        """Run as a standby that streams from the primary, where there is one."""
+        self.server.configure(upstream=primary.server if primary else None, archive=archive)
+        self.server.start(standby=True)
+
+    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop PostgreSQL if it runs."""
+        if self.server.running:
+            self.server.stop(mode)
+            self._stopped_at = time.monotonic()
+
+    def position(self) -> int:
+        """End of the WAL, in bytes, that a running primary has flushed or a running standby has replayed."""
+        [(end,)] = self.server.sql(
+            "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+            " ELSE pg_current_wal_flush_lsn() END - '0/0'"
+        )
+        return int(end)
+
+    def received_by_standbys(self) -> dict[str, int]:
+        """End of the WAL that each standby streaming from this primary has flushed, in bytes."""
+        rows = self.server.sql(
+            "SELECT application_name, flush_lsn - '0/0' FROM pg_stat_replication WHERE state = 'streaming'"
+        )
+        return {name: int(end) for name, end in rows if end is not None}
+
+    def replace_pod(self, uid: str) -> None:
+        """Note the pod; one that replaces another restarts PostgreSQL and has not been ready before."""
+        if self.pod_uid not in {None, uid}:
+            self.stop()
+            self._stopped_at = None
+        self.pod_uid = uid
+
+    def is_ready(self, lag: float) -> bool:
+        """What the pod's readiness says: it is `lag` seconds late when PostgreSQL has stopped."""
+        if self.server.running:
+            return True
+        return self._stopped_at is not None and time.monotonic() - self._stopped_at < lag

@@ -1,0 +1,103 @@
+"""What an action of Kasten is made of: hooks, steps, their outcome and the restore point."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any
+
+from tests.lab.apiserver import StatusError
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HookResult:
+    """What an action hook came to: exit code of its process and what it printed."""
+
+    exit_code: int
+    output: str = ""
+
+
+Hook = Callable[[str], HookResult]  # called with the name of the namespace
+
+
+class State(StrEnum):
+    """State of an action that has ended."""
+
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an action, in seconds of `time.monotonic`; `error` is empty if it went well."""
+
+    name: str
+    started: float
+    ended: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class RestorePoint:
+    """Captured manifests of a namespace, and the directory with the data of each claim by its name."""
+
+    namespace: str
+    clusters: tuple[Manifest, ...]
+    secrets: tuple[Manifest, ...]
+    claims: tuple[Manifest, ...]
+    data: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A run of a backup or of a restore. Only a complete backup has a restore point."""
+
+    state: State
+    steps: tuple[Step, ...]
+    restore_point: RestorePoint | None = None
+
+    @property
+    def error(self) -> str:
+        """What the first step that failed said; empty if none did."""
+        return next((step.error for step in self.steps if step.error), "")
+
+
+class ActionFailed(Exception):
+    """A step of the action failed."""
+
+
+class NamespaceLocked(Exception):
+    """Another action runs in the namespace."""
+
+
+class Timeline:
+    """Steps of an action as they happen."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Record the step; whatever platforms fail with becomes ActionFailed."""
+        started, error = time.monotonic(), ""
+        try:
+            yield
+        except (ActionFailed, StatusError, SubprocessError, OSError) as failure:
+            error = f"{name}: {failure}"
+            raise ActionFailed(error) from failure
+        finally:
+            self.steps.append(Step(name, started, time.monotonic(), error))
+
+    def hook(self, name: str, hook: Hook | None, namespace: str) -> None:
+        """Run a hook as a step of its own; a hook that is not set is no step."""
+        if hook is None:
+            return
+        with self.step(name):
+            result = hook(namespace)
+            if result.exit_code:
+                raise ActionFailed(f"exit code {result.exit_code}: {result.output}")

@@ -1,0 +1,124 @@
+"""A run of a backup policy: hooks, discovery, manifests and snapshots in Kasten's order."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from tests.lab.apiserver import EDB_CLUSTERS, PVCS, SECRETS, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS, Store
+from tests.lab.edb.names import CSI_DRIVER, EXCLUDED, STORAGE_CLASS
+from tests.lab.kasten.actions import Action, ActionFailed, Hook, Manifest, RestorePoint, State, Timeline
+from tests.lab.storage import Storage
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A backup policy of one namespace.
+
+    `retries` are further attempts after the first one. `cut_delay` is how many seconds each snapshot waits
+    before it is cut. `choose` gets the claims that were discovered and returns those to be snapshotted.
+    """
+
+    namespace: str
+    pre_hook: Hook | None = None
+    on_success: Hook | None = None
+    on_failure: Hook | None = None
+    exclude_labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({EXCLUDED: "true"}))
+    retries: int = 0
+    cut_delay: float = 0.0
+    choose: Callable[[list[Manifest]], list[Manifest]] = list
+
+
+class Backup:
+    """One run of a policy. `closing` ends waits early."""
+
+    def __init__(self, store: Store, storage: Storage, policy: Policy, closing: threading.Event) -> None:
+        self._store = store
+        self._storage = storage
+        self._policy = policy
+        self._closing = closing
+        self._timeline = Timeline()
+
+    def run(self) -> Action:
+        """Attempt until one succeeds; then exactly one of onSuccess and onFailure is run."""
+        for _ in range(self._policy.retries + 1):
+            try:
+                restore_point = self._attempt()
+            except ActionFailed:
+                continue
+            return self._finish("onSuccess", self._policy.on_success, restore_point)
+        return self._finish("onFailure", self._policy.on_failure, None)
+
+    def _finish(self, name: str, hook: Hook | None, restore_point: RestorePoint | None) -> Action:
+        try:
+            self._timeline.hook(name, hook, self._policy.namespace)
+        except ActionFailed:
+            restore_point = None
+        state = State.COMPLETE if restore_point else State.FAILED
+        return Action(state, tuple(self._timeline.steps), restore_point)
+
+    def _attempt(self) -> RestorePoint:
+        namespace = self._policy.namespace
+        self._timeline.hook("preHook", self._policy.pre_hook, namespace)
+        with self._timeline.step("discovery"):
+            claims = self._discover()
+            clusters = self._store.list(EDB_CLUSTERS, namespace)
+            secrets = self._store.list(SECRETS, namespace)
+        with self._timeline.step("snapshots"):
+            snapshots = {claim["metadata"]["name"]: self._snapshot(claim) for claim in claims}
+        data = {name: self._storage.path(snapshot) for name, snapshot in snapshots.items()}
+        return RestorePoint(namespace, tuple(clusters), tuple(secrets), tuple(claims), data)
+
+    def _discover(self) -> list[Manifest]:
+        excluded = self._policy.exclude_labels.items()
+        claims = self._store.list(PVCS, self._policy.namespace)
+        return self._policy.choose(
+            [claim for claim in claims if not excluded & claim["metadata"].get("labels", {}).items()]
+        )
+
+    def _snapshot(self, claim: Manifest) -> Manifest:
+        snapshot = self._store.create(VOLUME_SNAPSHOTS, _snapshot_of(claim))
+        if self._closing.wait(self._policy.cut_delay):
+            raise ActionFailed("the lab was closed")
+        self._storage.cut(claim, snapshot)
+        content = self._store.create(VOLUME_SNAPSHOT_CONTENTS, _content_of(snapshot))
+
+        def ready(manifest: Manifest) -> None:
+            manifest["status"] = {
+                "boundVolumeSnapshotContentName": content["metadata"]["name"],
+                "creationTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "readyToUse": True,
+            }
+
+        metadata = snapshot["metadata"]
+        return self._store.update(
+            VOLUME_SNAPSHOTS, metadata["namespace"], metadata["name"], ready, status=True
+        )
+
+
+def _snapshot_of(claim: Manifest) -> Manifest:
+    metadata = {"generateName": "k10-csi-snap-", "namespace": claim["metadata"]["namespace"]}
+    source = {"persistentVolumeClaimName": claim["metadata"]["name"]}
+    return {
+        "apiVersion": "snapshot.storage.k8s.io/v1",
+        "kind": "VolumeSnapshot",
+        "metadata": metadata,
+        "spec": {"volumeSnapshotClassName": STORAGE_CLASS, "source": source},
+    }
+
+
+def _content_of(snapshot: Manifest) -> Manifest:
+    metadata = snapshot["metadata"]
+    return {
+        "apiVersion": "snapshot.storage.k8s.io/v1",
+        "kind": "VolumeSnapshotContent",
+        "metadata": {"name": f"snapcontent-{metadata['uid']}"},
+        "spec": {
+            "driver": CSI_DRIVER,
+            "deletionPolicy": "Delete",
+            "volumeSnapshotClassName": STORAGE_CLASS,
+            "volumeSnapshotRef": {key: metadata[key] for key in ("namespace", "name", "uid")},
+            "source": {"snapshotHandle": metadata["uid"]},
+        },
+    }

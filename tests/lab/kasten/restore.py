@@ -1,0 +1,59 @@
+"""A restore: volumes and Secrets first, then the Cluster, as new objects."""
+
+from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, PVCS, SECRETS, Store
+from tests.lab.kasten.actions import Action, ActionFailed, Hook, Manifest, RestorePoint, State, Timeline
+from tests.lab.storage import Storage
+
+
+class Restore:
+    """One restore of a restore point into a namespace that does not exist.
+
+    `drop_pvc_annotations` loses the annotations of the volumes, as Kasten before 5.5.5 did.
+    """
+
+    def __init__(
+        self, store: Store, storage: Storage, source: RestorePoint, *, drop_pvc_annotations: bool
+    ) -> None:
+        self._store = store
+        self._storage = storage
+        self._source = source
+        self._drop_pvc_annotations = drop_pvc_annotations
+        self._timeline = Timeline()
+
+    def run(self, namespace: str, post_hook: Hook | None) -> Action:
+        """Restore; `post_hook` runs when everything is created, which is not yet ready."""
+        state = State.COMPLETE
+        try:
+            self._run(namespace, post_hook)
+        except ActionFailed:
+            state = State.FAILED
+        return Action(state, tuple(self._timeline.steps))
+
+    def _run(self, namespace: str, post_hook: Hook | None) -> None:
+        with self._timeline.step("volumes"):
+            self._store.create(
+                NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            )
+            for secret in self._source.secrets:
+                self._store.create(SECRETS, _renewed(secret, namespace))
+            for claim in self._source.claims:
+                self._restore_volume(claim, namespace)
+        with self._timeline.step("resources"):
+            for cluster in self._source.clusters:
+                self._store.create(EDB_CLUSTERS, _renewed(cluster, namespace))
+        self._timeline.hook("postHook", post_hook, namespace)
+
+    def _restore_volume(self, claim: Manifest, namespace: str) -> None:
+        manifest = _renewed(claim, namespace)
+        if self._drop_pvc_annotations:
+            manifest["metadata"].pop("annotations", None)
+        created = self._store.create(PVCS, manifest)
+        self._storage.restore(self._source.data[claim["metadata"]["name"]], created)
+
+
+def _renewed(manifest: Manifest, namespace: str) -> Manifest:
+    """Manifest of a new object: what the user or the operator wrote, without what belonged to the old one."""
+    kept = ("name", "labels", "annotations")
+    metadata = {key: value for key, value in manifest["metadata"].items() if key in kept}
+    rest = {key: value for key, value in manifest.items() if key not in ("metadata", "status")}
+    return rest | {"metadata": metadata | {"namespace": namespace}}

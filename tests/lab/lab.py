@@ -1,0 +1,197 @@
+"""The lab: a simulated cluster with real PostgreSQL in it, and the product as processes beside it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Self, TypeVar
+
+from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, StatusError, Store
+from tests.lab.certificates import APPLICATION_ROLE
+from tests.lab.client import client_dsn
+from tests.lab.edb import manifests
+from tests.lab.edb.credentials import ensure_authority
+from tests.lab.edb.decisions import annotations, has_kasten_addon
+from tests.lab.edb.instance import Instance
+from tests.lab.edb.names import ADDONS, BACKUP_INSTANCE, HEALTHY, Manifest
+from tests.lab.edb.operator import Operator
+from tests.lab.edb.runtime import Faults, Runtime
+from tests.lab.kasten import Hook, HookResult, Kasten
+from tests.lab.postgres import Binaries, LabError, Server
+from tests.lab.storage import Storage
+from tests.lab.workspace import Identity, Workspace
+
+REPOSITORY = Path(__file__).parents[2]
+# What PostgreSQL does is no event in the store: so a wait looks again after this time.
+LOOK_AGAIN = 0.05  # seconds
+
+T = TypeVar("T")
+Process = subprocess.Popen[str]
+Completed = subprocess.CompletedProcess[str]
+
+
+class Lab:
+    """Everything that runs: `store` is what `api` serves, `faults` make EDB's stand-in fail."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.binaries = Binaries.find(workspace)
+        self.store = Store()
+        self.faults = Faults()
+        storage = Storage(workspace)
+        self.operator = Operator(Runtime(self.store, storage, workspace, self.binaries, self.faults))
+        self.kasten = Kasten(self.store, storage, workspace)
+        self.api = ApiServer(self.store, self.operator.exec)
+        self._kubeconfig = workspace.path / "kubeconfig"
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Self]:
+        """Start a lab, of which nothing is left in the end. LabError: it cannot run, or EDB's part failed."""
+        with ExitStack() as stack:
+            lab = cls(stack.enter_context(Workspace.open()))
+            stack.enter_context(lab.api)
+            stack.callback(lab.kasten.close)
+            lab.operator.start()
+            stack.callback(lab.operator.close)
+            lab.api.write_kubeconfig(lab._kubeconfig)
+            yield lab
+            lab._check_operator()
+
+    def create_namespace(self, name: str) -> None:
+        """Create a namespace unless it is there."""
+        with suppress(StatusError):
+            self.store.create(
+                NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            )
+
+    def create_cluster(
+        self,
+        namespace: str = "edb",
+        name: str = "cluster-example",
+        *,
+        instances: int = 3,
+        addons: str | None = '["kasten"]',
+        wal_volume: bool = False,
+        annotations: Mapping[str, str] | None = None,
+        archive: str | None = None,
+    ) -> Manifest:
+        """Apply a Cluster and wait until it is healthy; `archive` names what stands for an object store."""
+        self.create_namespace(namespace)
+        spec: Manifest = {"instances": instances, "storage": {"size": "1Gi"}}
+        spec |= {"walStorage": {"size": "1Gi"}} if wal_volume else {}
+        spec |= {"backup": {"archive": archive}} if archive else {}
+        marks = dict(annotations or {}) | ({ADDONS: addons} if addons else {})
+        self.store.create(EDB_CLUSTERS, manifests.cluster(name, namespace, spec, marks))
+        return self.wait_until_healthy(namespace, name)
+
+    def wait_until_healthy(self, namespace: str, name: str, timeout: float = 60.0) -> Manifest:
+        """Wait until all instances are ready, the replicas stream and, with the adapter, one is elected."""
+
+        def healthy() -> Manifest | None:
+            cluster = self.cluster(namespace, name)
+            status = cluster.get("status", {})
+            if status.get("phase") != HEALTHY or status["readyInstances"] != status["instances"]:
+                return None
+            if (
+                has_kasten_addon(cluster)
+                and status["instances"] > 1
+                and BACKUP_INSTANCE not in annotations(cluster)
+            ):
+                return None
+            streaming = self._leader(cluster).received_by_standbys()
+            return cluster if len(streaming) == status["instances"] - 1 else None
+
+        return self.wait_for(f"cluster {namespace}/{name} to be healthy", healthy, timeout)
+
+    def wait_for(self, description: str, predicate: Callable[[], T | None], timeout: float = 30.0) -> T:
+        """Wait until `predicate` returns something true, and return that; looks at every event in the store.
+
+        Raises LabError after `timeout` seconds, and as soon as the operator has failed.
+        """
+        deadline = time.monotonic() + timeout
+        with self.store.subscribe() as events:
+            while not (result := predicate()):
+                self._check_operator()
+                if time.monotonic() > deadline:
+                    raise LabError(f"waited {timeout} s for {description}; last seen: {result!r}")
+                events.next(LOOK_AGAIN)
+            return result
+
+    def cluster(self, namespace: str, name: str) -> Manifest:
+        """The Cluster as it stands."""
+        return self.store.get(EDB_CLUSTERS, namespace, name)
+
+    def server(self, namespace: str, pod: str) -> Server:
+        """PostgreSQL of an instance."""
+        return self.operator.instance(namespace, pod).server
+
+    def primary(self, namespace: str, cluster: str) -> Server:
+        """PostgreSQL of the current primary."""
+        return self._leader(self.cluster(namespace, cluster)).server
+
+    def switchover(self, namespace: str, cluster: str, target: str) -> None:
+        """Make another instance the primary and wait until it leads."""
+        self.operator.switchover(namespace, cluster, target)
+        self.wait_for(
+            f"{target} to lead",
+            lambda: self.cluster(namespace, cluster)["status"]["currentPrimary"] == target,
+        )
+
+    def client_dsn(self, namespace: str, cluster: str) -> str:
+        """Connection string of the application: verify-full, with a certificate from the cluster's CA."""
+        authority = ensure_authority(self.store, self.cluster(namespace, cluster))
+        directory = self.workspace.directory("clients", f"{namespace}-{cluster}")
+        root = directory / "ca.crt"
+        root.write_bytes(authority.certificate)
+        owner = Identity.current()
+        return client_dsn(
+            host=f"{cluster}-rw",
+            port=self.primary(namespace, cluster).port,
+            certificate=authority.client(APPLICATION_ROLE).write(directory, APPLICATION_ROLE, owner),
+            authority=root,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Environment of the product's processes, and of every other client of this API server."""
+        return self.workspace.environment(KUBECONFIG=str(self._kubeconfig))
+
+    def start_kanfunc(self, *args: str) -> Process:
+        """Start the product; the caller waits for it. Its output is text in two pipes."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "kanfunc", *args],
+            cwd=REPOSITORY,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kanfunc(self, *args: str, timeout: float = 60.0) -> Completed:
+        """Run the product to its end; it is killed after `timeout` seconds, which raises TimeoutExpired."""
+        with self.start_kanfunc(*args) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def hook(self, *args: str) -> Hook:
+        """A policy's hook that runs the product with `-n NAMESPACE`, as Kasten's action hook does."""
+
+        def run(namespace: str) -> HookResult:
+            done = self.kanfunc(*args, "-n", namespace)
+            return HookResult(done.returncode, done.stdout + done.stderr)
+
+        return run
+
+    def _leader(self, cluster: Manifest) -> Instance:
+        return self.operator.instance(cluster["metadata"]["namespace"], cluster["status"]["currentPrimary"])
+
+    def _check_operator(self) -> None:
+        if self.operator.failure:
+            raise LabError("the operator's stand-in failed") from self.operator.failure

