@@ -6,6 +6,7 @@ PostgreSQL 15 to 18: after promotion the history file names exactly the end of t
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 from kanfunc.domain.errors import PlatformFailed, Unproven
@@ -56,12 +57,22 @@ class Control:
         return f"{self.timeline:08X}{segment // per_log:08X}{segment % per_log:08X}"
 
 
+class Segment(StrEnum):
+    """State of the WAL file that holds the minimum recovery location."""
+
+    BEGUN = "begun"
+    EMPTY = "empty"
+    """Made ready, but nothing was written into it: its first page has no header."""
+    ABSENT = "absent"
+
+
 @dataclass(frozen=True)
 class WalTail:
-    """What `pg_waldump` printed from the minimum recovery location on: its last record, its complaint,
-    and the name of the newest WAL file of that timeline.
+    """What stands in pg_wal from the minimum recovery location on: the state of the file that holds it, the
+    last record and the complaint that `pg_waldump` printed, and the newest file of that timeline.
     """
 
+    segment: Segment
     last_record: str
     complaint: str
     newest_segment: str
@@ -72,11 +83,16 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
 
     Raises Unproven when a segment that must be there is missing: recovery of the copy would end early.
     """
-    missing = re.search(r'could not find file "([0-9A-F]{24})"', tail.complaint)
-    if missing:
-        _tolerate_missing(missing[1], control, tail)
+    start = control.segment_name(control.minimum_recovery)
+    if tail.segment is not Segment.BEGUN:
+        # where a segment ends WAL may end: then the next file was not begun
+        if control.minimum_recovery % control.segment_size or tail.newest_segment > start:
+            raise _missing(start, control, tail)
+        return control.minimum_recovery
+    if missing := re.search(r'could not find file "([0-9A-F]{24})"', tail.complaint):
+        raise _missing(missing[1], control, tail)
     if not tail.last_record:
-        if not missing and "could not find a valid record after" not in tail.complaint:
+        if "could not find a valid record after" not in tail.complaint:
             raise PlatformFailed(
                 f"pg_waldump found no record and gave no known reason: {tail.complaint!r}",
                 expected="a record, or `could not find a valid record after ...`",
@@ -89,19 +105,9 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
     return _skip(Lsn.parse(record[2]), int(record[1]), control)
 
 
-def _tolerate_missing(name: str, control: Control, tail: WalTail) -> None:
-    """WAL may end where a segment ends: then the next file was not begun. Everywhere else a gap is damage.
-
-    Without any record after it, the minimum recovery location itself must stand on that boundary.
-    With records, the absent file must be newer than all files present: the last one was read to its end.
-    """
-    at_boundary = control.minimum_recovery % control.segment_size == 0 and name == control.segment_name(
-        control.minimum_recovery
-    )
-    if name > tail.newest_segment and (tail.last_record or at_boundary):
-        return
-    raise Unproven(
-        f"WAL segment {name} is missing on the stopped instance",
+def _missing(name: str, control: Control, tail: WalTail) -> Unproven:
+    return Unproven(
+        f"WAL segment {name} is missing or empty on the stopped instance",
         expected="all WAL from the minimum recovery location "
         f"{control.minimum_recovery} to the end (newest file: {tail.newest_segment or 'none'})",
         remedy="look for what removes WAL in that instance's pg_wal; the copy would not recover to its end",

@@ -49,6 +49,11 @@ class PrimaryFacts(msgspec.Struct, frozen=True, kw_only=True):
     xid_status: str | None
     history: str = ""
 
+    @property
+    def initialised(self) -> datetime:
+        """When initdb made this database: the upper half of a system identifier is that time (xlog.c)."""
+        return datetime.fromtimestamp(int(self.system_identifier) >> 32, UTC)
+
 
 @dataclass(frozen=True)
 class PromotionFacts:
@@ -142,18 +147,20 @@ def _of_this_incarnation(verdict: VerifiedMark, cluster: Cluster, volumes: Itera
     return verdict.cluster_uid == cluster.uid and verdict.volumes == {v.name: v.uid for v in volumes}
 
 
-def no_mark(files: Iterable[Inscription], facts: PrimaryFacts) -> Finding:
-    """The finding when no instance carries one mark on all its volumes."""
+def no_mark(
+    files: Iterable[Inscription], facts: PrimaryFacts, volumes: Iterable[Volume], tolerance: timedelta
+) -> Finding:
+    """The finding when no instance carries one mark on all its volumes; `volumes` are the primary's."""
     partial = any(inscription.mark for inscription in files)
-    fresh = not facts.history
+    fresh = all(facts.initialised >= volume.created - tolerance for volume in volumes)
     meaning = "this was not a cold backup: nothing proves that PostgreSQL was stopped when it was copied"
     if partial:
         meaning = "the volumes of the restored instance are not of one fence: " + meaning
     elif fresh:
         meaning = (
-            f"no volume was adopted: this is a new, empty database that the operator initialised (system "
-            f"identifier {facts.system_identifier}, timeline {facts.timeline}, no promotion). A restore that "
-            "lost the annotations of its volumes ends like this; restore again with them"
+            "no volume was adopted: this is a new, empty database that the operator initialised on "
+            f"{facts.initialised:%Y-%m-%d %H:%M:%SZ}, after its volumes were made. A restore that lost the "
+            "annotations of its volumes ends like this; restore again with them"
         )
     return Finding(
         check="mark",

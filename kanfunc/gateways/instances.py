@@ -8,7 +8,7 @@ import msgspec
 
 from kanfunc.domain.adapter import Argv
 from kanfunc.domain.codec import Malformed, decode
-from kanfunc.domain.coldness import Control, WalTail
+from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecFailed
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
@@ -61,7 +61,7 @@ class PodInstances:
         found = _sections(self._run(ref, instance, scripts.AWAIT_STOPPED, seconds))
         return Stopped(
             control=Control.parse(found["control"]),
-            wal=WalTail(found["record"], found["complaint"], found["segment"]),
+            wal=WalTail(Segment(found["segment"]), found["record"], found["complaint"], found["newest"]),
             digest=found["digest"],
         )
 

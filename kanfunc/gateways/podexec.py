@@ -52,6 +52,7 @@ class PodExec:
             finished = _follow(socket, what, seconds + _GRACE_SECONDS)
         finally:
             socket.close()
+            socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
         if finished.code in _ENDED_AT_LIMIT:
             raise ExecFailed(f"{what} did not end within {seconds:g} s", timed_out=True)
         if finished.code:
@@ -88,9 +89,9 @@ def _follow(socket: Any, what: str, seconds: float) -> Finished:
     try:
         socket.run_forever(timeout=seconds)
         code = socket.returncode
-    except (TypeError, KeyError, OSError, websocket.WebSocketException) as error:
+    except (TypeError, KeyError, ValueError, OSError, websocket.WebSocketException) as error:
         raise ExecFailed(
-            f"the connection to {what} was cut before its end was seen",
+            f"the connection to {what} was cut, or its container failed, before its end was seen",
             remedy="the command may still be running there; it limits itself",
         ) from error
     if code is None:

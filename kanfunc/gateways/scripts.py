@@ -74,7 +74,8 @@ printf '%s\\n' "$state"
 """
 )
 
-# Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say.
+# Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say. pg_waldump is
+# given the files by name: else it learns the segment size from any file, and fails where that is still empty.
 AWAIT_STOPPED = (
     _PRELUDE
     + """
@@ -85,13 +86,25 @@ control=$(pg_controldata -D "$PGDATA")
 printf '%s\\n' "$control"
 from=$(printf '%s\\n' "$control" | sed -n 's/^Minimum recovery ending location: *//p')
 timeline=$(printf '%s\\n' "$control" | sed -n "s/^Min recovery ending loc's timeline: *//p")
+size=$(printf '%s\\n' "$control" | sed -n 's/^Bytes per WAL segment: *//p')
+cd "$PGDATA/pg_wal"
+first=$(printf '%08X%08X%08X' "$timeline" "0x${from%/*}" "$(( 0x${from#*/} / size ))")
+newest=$(ls | grep -E "^$(printf '%08X' "$timeline")[0-9A-F]{16}$" | sort | tail -n 1 || true)
+state=absent last=
 section complaint
-last=$(pg_waldump -p "$PGDATA/pg_wal" -t "$timeline" -s "$from" 2>&3 | tail -n 1 || true)
+if [ -e "$first" ]; then
+  state=empty
+  if [ "$(head -c 2 "$first" | od -An -tx1 | tr -d ' ')" != 0000 ]; then
+    state=begun
+    last=$(pg_waldump -p . -t "$timeline" -s "$from" "$first" "$newest" 2>&3 | tail -n 1 || true)
+  fi
+fi
 section record
 printf '%s\\n' "$last"
 section segment
-prefix=$(printf '%08X' "$timeline")
-ls "$PGDATA/pg_wal" | grep -E "^${prefix}[0-9A-F]{16}$" | sort | tail -n 1 || true
+echo "$state"
+section newest
+printf '%s\\n' "$newest"
 section digest
 digest
 """

@@ -150,7 +150,13 @@ def _examine(
             )
         facts = ports.shell.primary_facts(ref, primary.name, "0")
         inscriptions = (entry for volumes in files for entry in volumes.values())
-        return _report(world, (no_mark(inscriptions, facts),), None, None, ports)
+        return _report(
+            world,
+            (no_mark(inscriptions, facts, world.volumes_of(primary), limits.clock_tolerance),),
+            None,
+            None,
+            ports,
+        )
     facts = ports.shell.primary_facts(ref, primary.name, adopted.mark.proof.xid)
     findings = [*identify(adopted, world.cluster, expected), *continue_from(adopted.mark.proof, facts)]
     promoted, finding = _promotion(world.cluster.ref, adopted, facts, ports, limits)

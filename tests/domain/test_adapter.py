@@ -135,7 +135,7 @@ VOLUMES = [
     Refusal("elected and excluded", label("pvc/pg-2", EXCLUDED, "true"), EXCLUDED, f"no {EXCLUDED}", "wait"),
     Refusal("other without label", label("pvc/pg-3", EXCLUDED, None), "labels none", EXCLUDED, "wait"),
     Refusal("other elected, too", label("pvc/pg-3", ELECTED, "true"), "Claim pg-3", EXCLUDED, "wait"),
-    Refusal("primary elected, too", label("pvc/pg-1", ELECTED, "true"), "Claim pg-1", "not the elected", "log"),
+    Refusal("primary elected", label("pvc/pg-1", ELECTED, "true"), "Claim pg-1", "not the elected", "log"),
     Refusal(
         "left-over volume without label",
         lambda scene: scene.claims.update({"pg-9": claim_manifest("pg-9", "pg-9", elected=True)}),

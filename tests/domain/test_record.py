@@ -41,7 +41,8 @@ proofs = st.builds(
 records = st.builds(
     Record, id=texts, cluster_uid=texts, instance=texts, pod_uid=texts, volumes=uids,
     state=st.sampled_from(State), started=times, deadline=times,
-    verdict=st.none() | st.sampled_from(Verdict), reason=st.none() | texts, sealed=st.none() | times, proof=st.none() | proofs, judged=st.none() | times,
+    verdict=st.none() | st.sampled_from(Verdict), reason=st.none() | texts,
+    sealed=st.none() | times, proof=st.none() | proofs, judged=st.none() | times,
     late=st.lists(st.builds(Late, instance=texts, until=times), max_size=2).map(tuple),
     older_snapshots=st.lists(texts, max_size=3).map(tuple),
     judged_snapshots=st.none() | st.lists(texts, max_size=3).map(tuple),

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Self
 
 JANITOR = Path(__file__).with_name("janitor.py")
 REAP_SECONDS = 10.0
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only fresh directories are made there
+ENOUGH_BYTES = 4 << 30
 
 
 class LabError(Exception):
@@ -70,6 +73,14 @@ class Identity:
         return self.own(path, mode)
 
 
+def _roomy_parent() -> str | None:
+    """Volumes are copied all the time, and memory is the quickest disk."""
+    if (chosen := os.environ.get("KANFUNC_LAB_DIR")) is not None:
+        return chosen
+    roomy = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free >= ENOUGH_BYTES
+    return str(SHARED_MEMORY) if roomy else None
+
+
 class Workspace:
     """A fresh directory that goes, with every process started for it, when its owner ends in whatever way.
 
@@ -95,11 +106,12 @@ class Workspace:
 
     @classmethod
     def open(cls) -> Self:
-        """Make a workspace under $KANFUNC_LAB_DIR or the system's temporary directory.
+        """Make a workspace under $KANFUNC_LAB_DIR, in shared memory where there is room, or where else
+        temporary files go.
 
         Raises LabError when the unprivileged user cannot reach it there.
         """
-        path = Path(tempfile.mkdtemp(prefix="kanfunc-lab-", dir=os.environ.get("KANFUNC_LAB_DIR"))).resolve()
+        path = Path(tempfile.mkdtemp(prefix="kanfunc-lab-", dir=_roomy_parent())).resolve()
         path.chmod(0o711)
         workspace = cls(path, Identity.unprivileged())
         try:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.lab.apiserver import EDB_BACKUPS, EDB_CLUSTERS, PODS, PVCS
-from tests.lab.edb import manifests
 from tests.lab.edb.names import ADDONS, EXCLUDED, HAS_HOOKS
 from tests.lab.edb.names import ELECTED as ELECTED_LABEL
 from tests.scenarios.protected import ELECTED, OTHER, PRIMARY, RECORD, Protected, told
@@ -155,9 +154,7 @@ def test_an_unknown_namespace(sturdy: Protected) -> None:
 
 
 def test_one_unprotected_cluster_keeps_all_of_the_namespace_from_being_fenced(sturdy: Protected) -> None:
-    sturdy.lab.store.create(
-        EDB_CLUSTERS, manifests.cluster("another", sturdy.namespace, {"instances": 1}, {})
-    )
+    sturdy.lab.create_cluster(sturdy.namespace, "another", instances=1, addons=None)
     done = sturdy.fence()
     assert done.returncode == 3
     assert "another does not have the add-on" in told(done)["found"]

@@ -51,12 +51,10 @@ def test_an_entry_that_the_hook_places_late_is_still_known_to_be_ours(sturdy: Pr
     with sturdy.lab.start_kanfunc("fence", "--namespace", sturdy.namespace) as process:
         await_step(process, "replayed")
         sturdy.lab.wait_for("the hook to be announced", lambda: sturdy.record.get("late"))
-        sturdy.lab.wait_for(
-            "the hook to run", lambda: sturdy.lab.api.cut_execs() or process.poll() is not None
-        )
+        sturdy.lab.wait_for("the hook to run", lambda: sturdy.lab.api.cut_execs() or process.poll())
         _, log = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "was cut before its end was seen" in json.loads(log.splitlines()[-1])["found"]
+    assert "was cut" in json.loads(log.splitlines()[-1])["found"]
     assert sturdy.record["verdict"] == "rolled-back"
     sturdy.lab.wait_for("the late entry", lambda: sturdy.fenced == [ELECTED])
     assert sturdy.unfence(outcome="failure").returncode == 0

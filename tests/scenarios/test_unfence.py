@@ -90,7 +90,7 @@ def test_postgresql_was_started_in_between(protected: Protected) -> None:
     fenced(protected)
     request_snapshot(protected, ELECTED)
     protected.set_fenced()
-    protected.await_running()
+    protected.await_healthy()
     protected.set_fenced(ELECTED)
     protected.await_running(running=False)
     assert_broken(protected, "PostgreSQL was started")
@@ -232,7 +232,7 @@ def test_the_primary_never_stops(protected: Protected) -> None:
 def test_the_good_backup_of_a_replica_that_does_not_come_back(protected: Protected) -> None:
     fenced(protected)
     request_snapshot(protected, ELECTED)
-    protected.lab.faults.ignore_fence = True  # neither stopped nor started
+    protected.lab.primary(protected.namespace, protected.name).sql("alter role streaming_replica nologin")
     done = protected.unfence("--stream-timeout", "1")
     assert done.returncode == 1
     line = told(done)
