@@ -102,7 +102,11 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
     record = re.search(r"len \(rec/tot\):\s*\d+/\s*(\d+),.* lsn: ([0-9A-F]+/[0-9A-F]+),", tail.last_record)
     if not record:
         raise PlatformFailed(f"the output of pg_waldump cannot be read: {tail.last_record!r}")
-    return _skip(Lsn.parse(record[2]), int(record[1]), control)
+    end = _skip(Lsn.parse(record[2]), int(record[1]), control)
+    if re.match(r"rmgr: XLOG\b.* desc: SWITCH\b", tail.last_record):
+        # nothing can follow it in its segment: to PostgreSQL that record ends where the segment ends
+        end = Lsn(-(-end // control.segment_size) * control.segment_size)
+    return end
 
 
 def _missing(name: str, control: Control, tail: WalTail) -> Unproven:
