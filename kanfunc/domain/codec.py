@@ -1,12 +1,17 @@
 """JSON of our own objects (record, mark, verdict): strict about types, tolerant of newer keys."""
 
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from kanfunc.domain.errors import PlatformFailed
 from kanfunc.domain.lsn import Lsn
 
 T = TypeVar("T")
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone; without one it could not be compared."""
 
 
 class Malformed(ValueError):
@@ -22,11 +27,11 @@ def decode(text: str, shape: type[T]) -> T:
     """Parse JSON into `shape`; raises Malformed."""
     try:
         return msgspec.json.decode(text, type=shape, dec_hook=_position)
-    except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
+    except (msgspec.MsgspecError, PlatformFailed, UnicodeError, ValueError) as error:
         raise Malformed(str(error)) from error
 
 
 def _position(shape: type, value: Any) -> object:
-    if shape is Lsn and isinstance(value, str):
-        return Lsn.parse(value)
-    raise NotImplementedError(shape)
+    if shape is not Lsn or not isinstance(value, str):
+        raise ValueError(f"{value!r} is no {shape.__name__}")
+    return Lsn.parse(value)

@@ -14,6 +14,12 @@ from kanfunc.domain.lsn import Lsn
 
 COLD_STANDBY = "shut down in recovery"
 
+_RECORD = re.compile(
+    r"rmgr: \w+ +len \(rec/tot\): +\d+/ +(\d+), tx: +\d+, "
+    r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+, "
+)
+"""Head of a line of pg_waldump. What follows it may hold text that users have written."""
+
 _SHORT_PAGE_HEADER, _LONG_PAGE_HEADER, _ALIGNMENT = 24, 40, 8
 
 
@@ -99,7 +105,7 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
                 remedy="run pg_waldump in the pod by hand",
             )
         return control.minimum_recovery
-    record = re.search(r"len \(rec/tot\):\s*\d+/\s*(\d+),.* lsn: ([0-9A-F]+/[0-9A-F]+),", tail.last_record)
+    record = _RECORD.match(tail.last_record)
     if not record:
         raise PlatformFailed(f"the output of pg_waldump cannot be read: {tail.last_record!r}")
     end = _skip(Lsn.parse(record[2]), int(record[1]), control)

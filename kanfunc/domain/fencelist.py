@@ -25,7 +25,7 @@ class FenceList:
     def parse(cls, annotation: str | None) -> Self:
         """Read the annotation; absent or `[]` is nobody. Anything that is no list of names is refused."""
         try:
-            return cls(tuple(decode(annotation, list[str]))) if annotation else cls()
+            return cls(tuple(decode(annotation, list[str]))) if annotation is not None else cls()
         except Malformed as error:
             raise Refused(
                 f"the fence list {annotation!r} cannot be read ({error})",

@@ -1,5 +1,7 @@
 """Positions in the write-ahead log."""
 
+import re
+
 from kanfunc.domain.errors import PlatformFailed
 
 
@@ -22,14 +24,13 @@ class Lsn(int):
     @classmethod
     def parse(cls, text: str) -> "Lsn":
         """Read PostgreSQL's notation; PlatformFailed when it is none."""
-        try:
-            high, low = (int(half, 16) for half in text.strip().split("/"))
-        except ValueError as error:
+        halves = re.fullmatch(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})", text.strip())
+        if not halves:
             raise PlatformFailed(
                 f"{text!r} is not a WAL position",
                 expected="two hexadecimal numbers with a slash between, as in 0/98E4300",
-            ) from error
-        return cls(high << 32 | low)
+            )
+        return cls(int(halves[1], 16) << 32 | int(halves[2], 16))
 
     def __str__(self) -> str:
         return f"{self >> 32:X}/{self & 0xFFFFFFFF:X}"

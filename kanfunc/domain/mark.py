@@ -1,10 +1,8 @@
 """Files beside PGDATA in the root of every volume: the mark of a fence, and the verdict of a restore."""
 
-from datetime import datetime
-
 import msgspec
 
-from kanfunc.domain.codec import Malformed, decode
+from kanfunc.domain.codec import Instant, Malformed, decode
 from kanfunc.domain.record import Proof
 
 MARK_FILE = "kanfunc-mark.json"
@@ -20,7 +18,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     instance: str
     proof: Proof
-    written: datetime
+    written: Instant
     kanfunc: str
 
 
@@ -31,8 +29,8 @@ class VerifiedMark(msgspec.Struct, frozen=True, kw_only=True):
     cluster_uid: str
     volumes: dict[str, str]
     """Claim name -> claim UID of the volumes that carry this verdict."""
-    promoted: datetime
-    verified: datetime
+    promoted: Instant
+    verified: Instant
 
 
 class Inscription(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,13 +33,18 @@ class Replication(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Plan:
-    """Who will be fenced, and how. `standing`: the record of a run that died, if anything of it stands."""
+    """Who will be fenced, and how.
+
+    others: all instances besides that one and the primary. standing: the record of a run that died, if
+    anything of it stands.
+    """
 
     cluster: Cluster
     primary: Instance
     instance: Instance
     volumes: tuple[Volume, ...]
     hooks: Hooks
+    others: frozenset[str]
     standing: Record | None
 
     @property
@@ -63,6 +68,7 @@ def plan_fence(world: World) -> Plan:
         instance=instance,
         volumes=elected_volumes(world, instance),
         hooks=hooks_of(instance),
+        others=frozenset(pod.name for pod in world.instances) - {instance.name, primary.name},
         standing=record if record and (record.live or record.owned_entries(cluster)) else None,
     )
 
@@ -124,7 +130,7 @@ def require_replication(plan: Plan, replication: Replication) -> None:
             expected=f"{plan.instance.name} in pg_stat_replication with state streaming",
             remedy="look into that pod's log; its copy would be stale",
         )
-    others = _other_replicas(plan, names)
+    others = names & plan.others  # pg_basebackup and replica clusters stream, too
     needed = max(1, _required_synchronous(plan.cluster))
     if len(others) < needed:
         raise Refused(
@@ -134,12 +140,6 @@ def require_replication(plan: Plan, replication: Replication) -> None:
             "and synchronous commits must not stall",
             remedy="add an instance (spec.instances), or wait until the replicas stream again",
         )
-
-
-def _other_replicas(plan: Plan, streaming: set[str]) -> set[str]:
-    """Only instances of the cluster count: pg_basebackup streams, too."""
-    prefix = f"{plan.ref.name}-"
-    return {name for name in streaming - {plan.instance.name} if name.startswith(prefix)}
 
 
 def _required_synchronous(cluster: Cluster) -> int:

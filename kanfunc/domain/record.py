@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kanfunc.domain.codec import Malformed, decode, encode
+from kanfunc.domain.codec import Instant, Malformed, decode, encode
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.flavour import RECORD_ANNOTATION
 from kanfunc.domain.lsn import Lsn
@@ -46,14 +46,14 @@ class Late(msgspec.Struct, frozen=True, kw_only=True):
     """A pre-backup command whose end nobody has seen: an entry for `instance` is ours until then."""
 
     instance: str
-    until: datetime
+    until: Instant
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured at the fence. `bound` and `xid` are those of our own transaction on the primary."""
 
     bound: Lsn
-    bound_at: datetime
+    bound_at: Instant
     xid: str
     end_of_wal: Lsn
     minimum_recovery: Lsn
@@ -74,16 +74,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     volumes: dict[str, str]
     """Claim name -> claim UID of the fenced instance's volumes."""
     state: State
-    started: datetime
-    deadline: datetime
+    started: Instant
+    deadline: Instant
     verdict: Verdict | None = None
     reason: str | None = None
-    sealed: datetime | None = None
+    sealed: Instant | None = None
     proof: Proof | None = None
     late: tuple[Late, ...] = ()
     older_snapshots: tuple[str, ...] = ()
     """UIDs of the VolumeSnapshots that existed when the fence was sealed."""
-    judged: datetime | None = None
+    judged: Instant | None = None
     judged_snapshots: tuple[str, ...] | None = None
     """UIDs of the VolumeSnapshots that the verdict was judged on; None where they cannot be seen."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanfunc.domain.coldness import COLD_STANDBY, Control, WalTail, end_of_wal
+from kanfunc.domain.coldness import COLD_STANDBY, Control, Segment, WalTail, end_of_wal
 from kanfunc.domain.errors import KanfuncError, PlatformFailed, Unproven
 from kanfunc.domain.lsn import Lsn
 
@@ -129,14 +129,14 @@ def test_segment_names_are_those_of_postgres(position: str, timeline: int, name:
     ],
 )
 def test_ends_after_the_last_record(lsn: str, length: int, end: str) -> None:
-    tail = WalTail(record_line(lsn, length), "", "000000010000000000000003")
+    tail = WalTail(Segment.BEGUN, record_line(lsn, length), "", "000000010000000000000003")
     assert str(end_of_wal(control(), tail)) == end
 
 
 @given(start=st.integers(SEGMENT // 8, SEGMENT).map(lambda units: units * 8), length=st.integers(1, 3 * PAGE))
 def test_exactly_the_page_headers_between_are_skipped(start: int, length: int) -> None:
     start += 40 if start % PAGE == 0 else 0  # no record begins within a header
-    tail = WalTail(record_line(str(Lsn(start)), length), "", "")
+    tail = WalTail(Segment.BEGUN, record_line(str(Lsn(start)), length), "", "")
     end = end_of_wal(control(), tail)
     boundaries = range(start - start % PAGE + PAGE, end, PAGE)
     headers = sum(40 if boundary % SEGMENT == 0 else 24 for boundary in boundaries)
@@ -144,31 +144,31 @@ def test_exactly_the_page_headers_between_are_skipped(start: int, length: int) -
 
 
 def test_without_any_record_it_ends_at_the_minimum_recovery_location() -> None:
-    assert end_of_wal(control(), WalTail("", NOTHING_AFTER, "000000010000000000000003")) == Lsn(0x3026960)
+    assert end_of_wal(
+        control(), WalTail(Segment.BEGUN, "", NOTHING_AFTER, "000000010000000000000003")
+    ) == Lsn(0x3026960)
 
 
 def test_reason_for_the_end_after_a_record_does_not_matter() -> None:
     complaint = "pg_waldump: error: error in WAL record at 0/3026960: invalid record length at 0/30269A0"
-    tail = WalTail(record_line("0/03026960", 59), complaint, "000000010000000000000003")
+    tail = WalTail(Segment.BEGUN, record_line("0/03026960", 59), complaint, "000000010000000000000003")
     assert end_of_wal(control(), tail) == Lsn(0x30269A0)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a SWITCH record ends the log at the end of its segment, not after its 24 bytes"
-)
 def test_log_switch_ends_at_the_end_of_its_segment() -> None:
     # measured: the copy of this replica was promoted at 0/4000000
     last = record_line("0/030269C8", 24, desc="SWITCH ", rmgr="XLOG")
-    tail = WalTail(last, "pg_waldump: error: invalid magic number 0000", "000000010000000000000004")
+    tail = WalTail(
+        Segment.BEGUN, last, "pg_waldump: error: invalid magic number 0000", "000000010000000000000004"
+    )
     assert end_of_wal(control(), tail) == Lsn(0x4000000)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a greedy match takes the last `lsn:` of the line, which users can write"
-)
 def test_text_of_a_logical_message_is_not_taken_for_the_position() -> None:
     desc = 'MESSAGE non-transactional, prefix "x lsn: 0/1, y"; payload (1 bytes): 61'
-    tail = WalTail(record_line("0/03026960", 59, desc, "LogicalMessage"), "", "000000010000000000000003")
+    tail = WalTail(
+        Segment.BEGUN, record_line("0/03026960", 59, desc, "LogicalMessage"), "", "000000010000000000000003"
+    )
     assert end_of_wal(control(), tail) == Lsn(0x30269A0)
 
 
@@ -177,56 +177,46 @@ def test_text_of_a_logical_message_is_not_taken_for_the_position() -> None:
 )
 def test_unreadable_record_is_a_failure(last: str) -> None:
     with pytest.raises(PlatformFailed, match="pg_waldump cannot be read"):
-        end_of_wal(control(), WalTail(last, "", "000000010000000000000003"))
+        end_of_wal(control(), WalTail(Segment.BEGUN, last, "", "000000010000000000000003"))
 
 
 @pytest.mark.parametrize("complaint", ["", "pg_waldump: error: could not open directory: Permission denied"])
 def test_no_record_for_an_unknown_reason_is_a_failure(complaint: str) -> None:
     with pytest.raises(PlatformFailed, match="gave no known reason"):
-        end_of_wal(control(), WalTail("", complaint, "000000010000000000000003"))
+        end_of_wal(control(), WalTail(Segment.BEGUN, "", complaint, "000000010000000000000003"))
 
 
-# ---- absent segments
-
-LAST = record_line("0/03026960", 59)
+# ---- absent and empty segments
 
 
+@pytest.mark.parametrize("state", [Segment.ABSENT, Segment.EMPTY])
+@pytest.mark.parametrize("newest", ["", "000000010000000000000003", "000000010000000000000004"])
+def test_log_may_end_where_a_segment_ends(state: Segment, newest: str) -> None:
+    assert end_of_wal(control("0/4000000"), WalTail(state, "", "", newest)) == Lsn(0x4000000)
+
+
+@pytest.mark.parametrize("state", [Segment.ABSENT, Segment.EMPTY])
 @pytest.mark.parametrize(
-    ("start", "last", "absent", "newest", "end"),
+    ("start", "newest"),
     [
-        pytest.param("0/4000000", "", 4, 3, "0/4000000", id="boundary, next segment not begun"),
-        pytest.param("0/4000000", "", 4, None, "0/4000000", id="boundary, all older ones recycled"),
-        pytest.param("0/3026960", LAST, 4, 3, "0/30269A0", id="read to the end, next segment not begun"),
+        pytest.param("0/4000000", 5, id="at the boundary, and newer ones are there"),
+        pytest.param("0/4000028", 3, id="in mid segment"),
+        pytest.param("0/4000028", 0, id="in mid segment, none at all"),
     ],
 )
-def test_log_may_end_where_a_segment_ends(
-    start: str, last: str, absent: int, newest: int | None, end: str
-) -> None:
-    assert str(_end(start, last, absent, newest)) == end
-
-
-@pytest.mark.parametrize(
-    ("start", "last", "absent", "newest"),
-    [
-        pytest.param("0/3026960", LAST, 4, 5, id="gap after a record"),
-        pytest.param("0/4000000", "", 4, 5, id="gap at the boundary"),
-        pytest.param("0/4000000", "", 5, 4, id="boundary, but another segment"),
-        pytest.param("0/3026960", "", 3, 2, id="the very segment in mid stream"),
-        pytest.param("0/3026960", "", 3, 4, id="the very segment, and newer ones are there"),
-        pytest.param("0/3026960", "", 3, None, id="no segment at all"),
-        pytest.param("0/3026960", "", 4, 3, id="next segment, no record before it"),
-    ],
-)
-def test_gap_is_unproven(start: str, last: str, absent: int, newest: int | None) -> None:
-    with pytest.raises(Unproven, match=f"{absent:024X}"[8:]) as unproven:
-        _end(start, last, absent, newest)
+def test_segment_that_must_be_there_is_missed(state: Segment, start: str, newest: int) -> None:
+    newest_name = f"{1:08X}{newest:016X}" if newest else ""
+    with pytest.raises(Unproven, match="000000010000000000000004") as unproven:
+        end_of_wal(control(start), WalTail(state, "", "", newest_name))
     _is_whole(unproven.value)
 
 
-def _end(start: str, last: str, absent: int, newest: int | None) -> Lsn:
-    name = f"{1:08X}{absent:016X}"
-    newest_name = "" if newest is None else f"{1:08X}{newest:016X}"
-    return end_of_wal(control(start), WalTail(last, missing(name), newest_name))
+@pytest.mark.parametrize("last", [record_line("0/03026960", 59), ""])
+def test_gap_in_mid_stream_is_unproven(last: str) -> None:
+    absent = "000000010000000000000004"
+    with pytest.raises(Unproven, match=absent) as unproven:
+        end_of_wal(control(), WalTail(Segment.BEGUN, last, missing(absent), "000000010000000000000005"))
+    _is_whole(unproven.value)
 
 
 def _is_whole(failure: KanfuncError) -> None:

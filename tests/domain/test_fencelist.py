@@ -69,9 +69,6 @@ def test_junk_is_refused_and_never_nobody(junk: str) -> None:
     assert refused.value.remedy
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the operator's parser rejects an empty annotation; ours takes it for nobody"
-)
 def test_empty_text_is_junk_to_the_operator_too() -> None:
     with pytest.raises(Refused):
         FenceList.parse("")

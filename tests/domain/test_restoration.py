@@ -31,6 +31,7 @@ END_OF_RECOVERY = (
     "rmgr: XLOG        len (rec/tot):     42/    42, tx:          0, lsn: 0/098E4300, prev 0/098E42C8, "
     "desc: END_OF_RECOVERY tli 2; prev tli 1; time 2026-11-23 09:10:01.250000 UTC"
 )
+EARLIER_RECOVERY = END_OF_RECOVERY.replace("09:10:01", "08:10:01")
 RESTORED = "uid-of-the-restored"
 TOLERANCE = timedelta(seconds=30)
 
@@ -111,8 +112,8 @@ def test_same_mark_on_all_volumes_is_adopted() -> None:
         (marked(), verified(verdict(cluster_uid="uid-of-yet-another"))),
         (verified(), Inscription()),
     ],
-    ids=["none", "data only", "WAL only", "different", "one unreadable", "edited", "verdict of another incarnation",
-         "mark and verdict of another incarnation", "verdict on one only"],
+    ids=["none", "data only", "WAL only", "different", "one unreadable", "edited",
+         "verdict of another incarnation", "mark and verdict of another incarnation", "verdict on one only"],
 )  # fmt: skip
 def test_anything_less_is_not(data: Inscription, wal: Inscription) -> None:
     assert adopt(data, wal) is None
@@ -167,22 +168,24 @@ def test_volume_of_pgdata_is_found_by_its_role() -> None:
 
 
 def test_copy_without_a_mark_was_not_cold() -> None:
-    finding = no_mark([Inscription(), Inscription()], facts())
+    finding = no_mark([Inscription(), Inscription()], facts(system_identifier="7"), [DATA], TOLERANCE)
     assert finding.status is Status.FAILED
     assert "was not a cold backup" in finding.meaning
 
 
 def test_marks_on_some_volumes_are_told_apart_from_none() -> None:
-    finding = no_mark([marked(), Inscription()], facts(history=""))
+    finding = no_mark([marked(), Inscription()], facts(), [DATA], TOLERANCE)
     assert "some volumes only" in finding.found
     assert "not of one fence" in finding.meaning
 
 
-def test_new_empty_database_is_recognised() -> None:
-    meaning = no_mark([Inscription()], facts(timeline=1, history="")).meaning
-    assert "new, empty database" in meaning
-    assert "7711300797202939188" in meaning
-    assert "annotations" in meaning
+@pytest.mark.parametrize(("seconds", "fresh"), [(1, True), (-30, True), (-31, False)])
+def test_new_empty_database_is_told_by_the_time_in_its_identifier(seconds: int, *, fresh: bool) -> None:
+    initialised = int(DATA.created.timestamp()) + seconds
+    now = facts(system_identifier=str(initialised << 32 | 188), timeline=1, history="")
+    meaning = no_mark([Inscription()], now, [DATA], TOLERANCE).meaning
+    assert ("new, empty database" in meaning) is fresh
+    assert ("annotations" in meaning) is fresh
 
 
 # ---- is it the right mark
@@ -290,7 +293,7 @@ def test_time_of_the_record_goes_before_that_of_the_file() -> None:
         (PromotionFacts("", DATA.created), Status.PASSED),
         (PromotionFacts("", DATA.created - TOLERANCE), Status.PASSED),
         (PromotionFacts("", DATA.created - TOLERANCE - timedelta(seconds=1)), Status.FAILED),
-        (PromotionFacts(END_OF_RECOVERY.replace("09:10:01", "08:10:01"), NOW + timedelta(days=1)), Status.FAILED),
+        (PromotionFacts(EARLIER_RECOVERY, NOW + timedelta(days=1)), Status.FAILED),
         (PromotionFacts("", None), Status.FAILED),
     ],
     ids=["record", "file", "within tolerance", "too old", "record too old, file touched", "no trace"],

