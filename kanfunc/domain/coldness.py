@@ -15,7 +15,7 @@ from kanfunc.domain.lsn import Lsn
 COLD_STANDBY = "shut down in recovery"
 
 _RECORD = re.compile(
-    r"rmgr: \w+ +len \(rec/tot\): +\d+/ +(\d+), tx: +\d+, "
+    r"rmgr: \w+ +len \(rec/tot\): *\d+/ *(\d+), tx: *\d+, "
     r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+, "
 )
 """Head of a line of pg_waldump. What follows it may hold text that users have written."""

@@ -143,6 +143,16 @@ def test_exactly_the_page_headers_between_are_skipped(start: int, length: int) -
     assert end - start - headers == (length + 7) // 8 * 8
 
 
+def test_length_of_a_huge_record_is_read() -> None:
+    # as PostgreSQL 15 prints a message of 200000 bytes
+    last = (
+        "rmgr: LogicalMessage len (rec/tot): 200055/200055, tx:          0, lsn: 0/06000028, "
+        'prev 0/050310D0, desc: MESSAGE non-transactional, prefix "x"; payload (200000 bytes): 79'
+    )
+    tail = WalTail(Segment.BEGUN, last, "", "000000010000000000000005")
+    assert str(end_of_wal(control(), tail)) == "0/6030FE0"
+
+
 def test_without_any_record_it_ends_at_the_minimum_recovery_location() -> None:
     assert end_of_wal(
         control(), WalTail(Segment.BEGUN, "", NOTHING_AFTER, "000000010000000000000003")

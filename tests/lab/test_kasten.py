@@ -56,6 +56,7 @@ def populated(lab: Lab, namespace: str) -> str:
 
 def fence(lab: Lab) -> Callable[[str], HookResult]:
     def hook(namespace: str) -> HookResult:
+        lab.wait_until_healthy(namespace, NAME)  # a replica that is still being started does not run, either
         lab.store.update(EDB_CLUSTERS, namespace, NAME, lambda each: place_fence(each, ELECTED))
         lab.wait_for("the replica to stop", lambda: not lab.server(namespace, ELECTED).running)
         return OK

@@ -1,0 +1,296 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kanfunc.domain.errors import ApiFailed, Conflict, NotFound
+from kanfunc.domain.flavour import EDB
+from kanfunc.domain.world import Cluster, ClusterRef
+from kanfunc.gateways.kube import KubeApi
+from tests.builders import ADDONS, FENCED, NOW, REF, backup_manifest, claim_manifest, healthy, pod_manifest
+from tests.builders import cluster as read_cluster
+from tests.gateways.conftest import put
+from tests.lab.apiserver import (
+    EDB_BACKUPS,
+    EDB_CLUSTERS,
+    EVENTS,
+    PODS,
+    PVCS,
+    STORAGE_CLASSES,
+    VOLUME_SNAPSHOT_CLASSES,
+    ApiServer,
+    Drop,
+    Fault,
+    LoseAnswer,
+    Refuse,
+    Request,
+    Store,
+)
+
+FOREVER = 1000
+
+
+def of(plural: str, verb: str = "") -> Any:
+    """Requests for that type."""
+
+    def matches(request: Request) -> bool:
+        return request.plural == plural and verb in {"", request.verb}
+
+    return matches
+
+
+# ---- reading
+
+
+def test_cluster_is_read_with_the_clock_of_the_server(api: KubeApi) -> None:
+    read = api.cluster(REF)
+    assert (read.ref, read.settled_primary) == (REF, "pg-1")
+    assert read.annotations == {ADDONS: '["kasten"]'}
+    assert abs(read.read_at - datetime.now(UTC)) < timedelta(seconds=10)  # noqa: TID251 - the clock it is compared with
+
+
+def test_clusters_come_in_the_order_of_their_names(api: KubeApi, store: Store) -> None:
+    for name in ("zz", "a"):
+        manifest = healthy().cluster
+        put(store, EDB_CLUSTERS, manifest | {"metadata": {"name": name, "namespace": REF.namespace}})
+    assert [cluster.ref.name for cluster in api.clusters(REF.namespace)] == ["a", "pg", "zz"]
+    assert api.clusters("elsewhere") == ()
+
+
+def test_world_holds_what_belongs_to_the_cluster_only(api: KubeApi, store: Store) -> None:
+    job = pod_manifest("pg-4-join-x7k2p")
+    job["metadata"]["labels"][EDB.key("instanceName")] = "pg-4"
+    put(store, PODS, job)
+    pooler = pod_manifest("pg-pooler-1")
+    pooler["spec"]["containers"][0]["name"] = "pgbouncer"
+    put(store, PODS, pooler)
+    other = claim_manifest("other-1", "other-1")
+    other["metadata"]["labels"][EDB.key("cluster")] = "other"
+    put(store, PVCS, other)
+    world = api.world(REF)
+    assert [pod.name for pod in world.instances] == ["pg-1", "pg-2", "pg-3"]
+    assert [volume.name for volume in world.volumes] == ["pg-1", "pg-2", "pg-3"]
+    assert all(pod.ready for pod in world.instances)
+
+
+def test_only_running_backups_of_this_cluster_count(api: KubeApi, store: Store) -> None:
+    put(store, EDB_BACKUPS, backup_manifest("running", instance="pg-3"))
+    put(store, EDB_BACKUPS, backup_manifest("new", phase=""))
+    put(store, EDB_BACKUPS, backup_manifest("done", phase="completed"))
+    other = backup_manifest("other")
+    put(store, EDB_BACKUPS, other | {"spec": {"cluster": {"name": "other"}}})
+    assert [backup.name for backup in api.running_backups(REF)] == ["new", "running"]
+    assert api.world(REF).backups[1].instance == "pg-3"
+
+
+@pytest.mark.parametrize("plural", ["volumesnapshots", "backups"])
+def test_type_that_is_not_installed_has_no_objects(api: KubeApi, server: ApiServer, plural: str) -> None:
+    server.faults.append(Fault(of(plural), Refuse(404), FOREVER))
+    assert (api.snapshots(REF.namespace), api.running_backups(REF)) == ((), ())
+
+
+@pytest.mark.parametrize("plural", ["volumesnapshots", "backups"])
+def test_type_that_may_not_be_read_is_a_failure(api: KubeApi, server: ApiServer, plural: str) -> None:
+    server.faults.append(Fault(of(plural), Refuse(403), FOREVER))
+    with pytest.raises(ApiFailed, match="could not list"):
+        _ = api.snapshots(REF.namespace), api.running_backups(REF)
+
+
+def test_operator_that_is_not_installed_is_not_found(api: KubeApi, server: ApiServer) -> None:
+    server.faults.append(Fault(of("clusters"), Refuse(404)))
+    with pytest.raises(NotFound):
+        api.clusters(REF.namespace)
+
+
+# ---- failures
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (401, ApiFailed),
+        (403, ApiFailed),
+        (404, NotFound),
+        (409, Conflict),
+        (429, ApiFailed),
+        (500, ApiFailed),
+    ],
+)
+def test_refusal_is_told_by_its_kind(
+    api: KubeApi, server: ApiServer, code: int, kind: type[ApiFailed]
+) -> None:
+    times = 1 if code == 429 else FOREVER  # a 429 bids us wait, which costs a second each
+    attempts = [Fault(of("clusters"), Refuse(code), times)]
+    server.faults.extend(attempts)
+    if code == 429:
+        assert api.cluster(REF).ref == REF
+        return
+    with pytest.raises(kind) as failed:
+        api.cluster(REF)
+    assert failed.value.found == f"could not read Cluster prod/pg: {code} injected failure"
+    assert failed.value.remedy
+    assert type(failed.value) is kind
+
+
+def test_object_that_is_not_there_is_not_found(api: KubeApi) -> None:
+    with pytest.raises(NotFound, match='"nobody" not found'):
+        api.cluster(ClusterRef(REF.namespace, "nobody"))
+
+
+@pytest.mark.parametrize("action", [Refuse(500), Refuse(503), Drop()])
+def test_short_trouble_is_sat_out(api: KubeApi, server: ApiServer, action: Any) -> None:
+    server.faults.append(Fault(of("clusters"), action, 3))
+    assert api.cluster(REF).ref == REF
+    assert [request.verb for request in server.requests] == ["get"] * 4
+
+
+def test_lasting_trouble_is_a_failure(api: KubeApi, server: ApiServer) -> None:
+    server.faults.append(Fault(of("clusters"), Drop(), FOREVER))
+    with pytest.raises(ApiFailed, match="could not read Cluster prod/pg") as failed:
+        api.cluster(REF)
+    assert "can be reached" in failed.value.remedy
+
+
+def test_server_that_is_away_is_a_failure(api: KubeApi, server: ApiServer) -> None:
+    server.stop()
+    with pytest.raises(ApiFailed, match="could not list Clusters of namespace prod"):
+        api.clusters(REF.namespace)
+
+
+# ---- writing annotations
+
+
+def stored(store: Store) -> dict[str, str]:
+    annotations: dict[str, str] = store.get(EDB_CLUSTERS, *REF_KEY)["metadata"].get("annotations") or {}
+    return annotations
+
+
+REF_KEY = (REF.namespace, REF.name)
+
+
+def meddle(store: Store, key: str, value: str) -> None:
+    """Somebody else writes an annotation."""
+    store.update(EDB_CLUSTERS, *REF_KEY, lambda there: there["metadata"]["annotations"].update({key: value}))
+
+
+def test_annotations_are_set_replaced_and_removed(api: KubeApi, store: Store) -> None:
+    api.annotate(api.cluster(REF), {FENCED: '["pg-2"]', "x": "1"})
+    api.annotate(api.cluster(REF), {FENCED: None, "x": "2", "absent": None})
+    assert stored(store) == {ADDONS: '["kasten"]', "x": "2"}
+
+
+@pytest.mark.parametrize("key", ["a/b", "a~b", "a~1b", "a/~0~1/b", "kanfunc.io/fence"])
+def test_keys_are_taken_as_they_are(api: KubeApi, store: Store, key: str) -> None:
+    api.annotate(api.cluster(REF), {key: '{"json": "with / and ~ and é"}'})
+    assert stored(store)[key] == '{"json": "with / and ~ and é"}'
+    api.annotate(api.cluster(REF), {key: None})
+    assert key not in stored(store)
+
+
+@pytest.mark.parametrize("key", [FENCED, ADDONS, "anything"])
+def test_any_annotation_that_changed_is_a_conflict(api: KubeApi, store: Store, key: str) -> None:
+    read = api.cluster(REF)
+    meddle(store, key, "changed")
+    with pytest.raises(Conflict):
+        api.annotate(read, {"ours": "1"})
+    assert "ours" not in stored(store)
+
+
+def test_another_incarnation_is_a_conflict(api: KubeApi, store: Store) -> None:
+    read = api.cluster(REF)
+    store.delete(EDB_CLUSTERS, *REF_KEY)
+    put(store, EDB_CLUSTERS, healthy().cluster)
+    with pytest.raises(Conflict):
+        api.annotate(read, {"ours": "1"})
+    assert "ours" not in stored(store)
+
+
+def test_change_of_the_status_is_no_conflict(api: KubeApi, store: Store) -> None:
+    read = api.cluster(REF)
+    store.update(EDB_CLUSTERS, *REF_KEY, lambda there: there["status"].update(phase="x"), status=True)
+    api.annotate(read, {"ours": "1"})
+    assert stored(store)["ours"] == "1"
+
+
+def test_write_whose_answer_was_lost_is_not_done_twice(api: KubeApi, server: ApiServer, store: Store) -> None:
+    server.faults.append(Fault(of("clusters", "patch"), LoseAnswer()))
+    with pytest.raises(Conflict):
+        api.annotate(api.cluster(REF), {"ours": "1"})
+    assert stored(store)["ours"] == "1"
+
+
+def test_write_to_what_is_gone_is_not_found(api: KubeApi, store: Store) -> None:
+    read = api.cluster(REF)
+    store.delete(EDB_CLUSTERS, *REF_KEY)
+    with pytest.raises(NotFound):
+        api.annotate(read, {"ours": "1"})
+
+
+# ---- events
+
+
+@pytest.mark.parametrize(("warning", "kind"), [(False, "Normal"), (True, "Warning")])
+def test_event_stands_on_the_cluster(api: KubeApi, store: Store, *, warning: bool, kind: str) -> None:
+    cluster = api.cluster(REF)
+    api.announce(cluster, "Fenced", "m" * 5000, warning=warning)
+    (event,) = store.list(EVENTS, REF.namespace)
+    assert (event["type"], event["reason"], event["message"]) == (kind, "Fenced", "m" * 1000)
+    assert event["source"]["component"] == "kanfunc"
+    assert event["involvedObject"] == {
+        "apiVersion": "postgresql.k8s.enterprisedb.io/v1",
+        "kind": "Cluster",
+        "name": "pg",
+        "namespace": "prod",
+        "uid": cluster.uid,
+    }
+
+
+@pytest.mark.parametrize("action", [Refuse(403), Refuse(404), Refuse(500), Drop()])
+def test_event_that_cannot_be_written_is_no_failure(api: KubeApi, server: ApiServer, action: Any) -> None:
+    server.faults.append(Fault(of("events"), action, FOREVER))
+    api.announce(api.cluster(REF), "Fenced", "message")
+
+
+def test_event_while_the_server_is_away_is_no_failure(api: KubeApi, server: ApiServer) -> None:
+    server.stop()
+    api.announce(read_cluster(), "Fenced", "message")
+
+
+# ---- snapshot classes
+
+
+def classes(store: Store, provisioner: str, driver: str) -> None:
+    storage = {"metadata": {"name": "fast"}, "provisioner": provisioner}
+    store.create(STORAGE_CLASSES, storage)
+    kind = VOLUME_SNAPSHOT_CLASSES
+    store.create(
+        kind,
+        {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "x"}, "driver": driver},
+    )
+
+
+def test_volume_whose_driver_takes_snapshots_can_be_seen(api: KubeApi, store: Store) -> None:
+    classes(store, "csi", "csi")
+    assert api.without_snapshot_class(api.world(REF).volumes) == ()
+
+
+def test_volume_whose_driver_takes_none_cannot(api: KubeApi, store: Store) -> None:
+    classes(store, "local", "csi")
+    assert api.without_snapshot_class(api.world(REF).volumes) == ("pg-1", "pg-2", "pg-3")
+
+
+def test_no_volume_can_be_seen_without_the_type(api: KubeApi, server: ApiServer, store: Store) -> None:
+    classes(store, "csi", "csi")
+    server.faults.append(Fault(of("volumesnapshotclasses"), Refuse(404), FOREVER))
+    assert len(api.without_snapshot_class(api.world(REF).volumes)) == 3
+
+
+def test_class_of_a_volume_may_be_gone(api: KubeApi) -> None:
+    volume = replace(api.world(REF).volumes[0], storage_class="", created=NOW)
+    assert api.without_snapshot_class([volume]) == ("pg-1",)
+
+
+def test_reading_of_another_cluster_is_not_shared(api: KubeApi) -> None:
+    one: Cluster = api.cluster(REF)
+    assert one == replace(api.cluster(REF), read_at=one.read_at)
