@@ -1,57 +1,29 @@
-"""The command line: parse, wire the gateways, run one operation, map its end to an exit code.
+"""The command line: options and help of each verb, and the one operation that it runs."""
 
-The only composition root. Heavy imports happen inside the commands, so that `--help` is quick.
-"""
-
-import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 from uuid import uuid4
 
 import typer
-from typer.core import TyperGroup
 
 from kanfunc import __version__
 from kanfunc.domain.codec import encode
-from kanfunc.domain.errors import KanfuncError, Terminated, Unproven, worst
-from kanfunc.domain.flavour import EDB
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import ClusterRef
-from kanfunc.gateways.console import Console, LogFormat, SystemClock
+from kanfunc.gateways.console import Console, LogFormat
 from kanfunc.operations.coldstop import StopLimits
 from kanfunc.operations.fence import FenceLimits, fence
 from kanfunc.operations.selection import select_clusters
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
-from kanfunc.operations.verify_restore import VerifyLimits, verify_restore
+from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
 from kanfunc.ports import Ports
-
-_USAGE_ERROR, _REFUSED = 2, 3
-
-
-class _Commands(TyperGroup):
-    """Tells a failure in the log before it becomes an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:  # Typer does not export the type of its context here
-        try:
-            return super().invoke(ctx)
-        except KanfuncError as failure:
-            ctx.obj.fail(
-                type(failure).__name__,
-                found=failure.found,
-                expected=failure.expected,
-                left=failure.left,
-                next=failure.remedy,
-                exit=failure.exit_code,
-            )
-            raise
-
+from kanfunc.process import Commands, real_world, run
 
 app = typer.Typer(
     name="kanfunc",
-    cls=_Commands,
+    cls=Commands,
     help="Proven cold backups of EDB Postgres for Kubernetes clusters with Veeam Kasten.",
     epilog="Exit codes: 0 proven. 1 the tool or the platform failed. 2 the answer is bad, or cannot be had. "
     "3 refused, nothing changed. 4 failed, and something of ours still stands.",
@@ -103,7 +75,7 @@ def fence_command(
     namespace: Namespace,
     cluster: Clusters = None,
     deadline: Annotated[
-        float, _seconds("deadline", "After this the watchdog ends the fence, whatever happened.")
+        float, _seconds("deadline", "How long the fence may stand; written down on the Cluster.")
     ] = 3600,
     max_age: Annotated[
         float, _seconds("max-age", "A fence that a dead run has sealed is taken over when younger.")
@@ -126,7 +98,7 @@ def fence_command(
         stream=stream_timeout,
         stop=StopLimits(hook=hook_timeout, stop=stop_timeout),
     )
-    ports = _ports(context.obj)
+    ports = real_world(context.obj)
     records = fence(_refs(ports, namespace, cluster), str(uuid4()), ports, limits)
     ports.journal.output("fenceId", records[0].id)
     ports.journal.output("fences", encode(records))
@@ -163,7 +135,7 @@ def unfence_command(
         wait=wait,
         repeat_within=timedelta(seconds=hook_budget),
     )
-    ports = _ports(context.obj)
+    ports = real_world(context.obj)
     unfence(_refs(ports, namespace, cluster), outcome, ports, limits)
 
 
@@ -213,20 +185,14 @@ def verify_restore_command(
         replicas=stream_timeout if wait_replicas else None,
         clock_tolerance=timedelta(seconds=clock_tolerance),
     )
-    ports = _ports(context.obj)
-    failures: list[KanfuncError] = []
-    for ref in _refs(ports, namespace, cluster):
-        try:
-            found = verify_restore(ref, expect_fence_id, ports, limits)
-        except KanfuncError as failure:
-            ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
-            failures.append(failure)
-            continue
-        _publish(found, context.obj, report)
-        if not found.proven:
-            failures.append(_bad(found))
-    if failures:
-        raise worst(failures)
+    ports = real_world(context.obj)
+    verify_restores(
+        _refs(ports, namespace, cluster),
+        expect_fence_id,
+        ports,
+        limits,
+        publish=lambda found: _publish(found, context.obj, report),
+    )
 
 
 def _publish(report: Report, console: Console, folder: Path | None) -> None:
@@ -234,59 +200,15 @@ def _publish(report: Report, console: Console, folder: Path | None) -> None:
     console.output("proven", "true" if report.proven else "false")
     console.output("report", encode(report))
     if folder:
-        base = folder / f"{report.namespace}-{report.cluster}"
-        base.with_suffix(".json").write_text(encode(report) + "\n")
-        base.with_suffix(".txt").write_text(report.text() + "\n")
-
-
-def _bad(report: Report) -> Unproven:
-    reasons = [f"{f.check}: {f.meaning or f.found}" for f in report.findings if not f.passed]
-    return Unproven(
-        f"the restore of {report.namespace}/{report.cluster} is not proven: " + "; ".join(reasons),
-        expected="every finding passed",
-        left="the restored cluster",
-        remedy="do not put it to use as the database that was backed up; see each finding's meaning",
-    )
-
-
-def _ports(console: Console) -> Ports:
-    """The real world."""
-    from kanfunc.gateways.instances import PodInstances
-    from kanfunc.gateways.kube import KubeApi
-    from kanfunc.gateways.kubeclient import connect
-    from kanfunc.gateways.podexec import PodExec
-
-    configuration = connect()
-    return Ports(
-        api=KubeApi(configuration, EDB),
-        shell=PodInstances(PodExec(configuration)),
-        journal=console,
-        clock=SystemClock(),
-    )
+        name = f"{report.namespace}-{report.cluster}"
+        (folder / f"{name}.json").write_text(encode(report) + "\n")
+        (folder / f"{name}.txt").write_text(report.text() + "\n")
 
 
 def _refs(ports: Ports, namespace: str, names: list[str] | None) -> list[ClusterRef]:
     return [cluster.ref for cluster in select_clusters(ports.api, namespace, names or [])]
 
 
-def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    """Once is enough: a second signal must not interrupt the roll-back."""
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
-    raise Terminated(
-        f"ended by {signal.Signals(number).name}", remedy="run again; what was begun is taken back"
-    )
-
-
 def main() -> NoReturn:
-    """Console script: exits with the code that README and DESIGN promise."""
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, _on_signal)
-    try:
-        app()
-    except KanfuncError as failure:
-        sys.exit(failure.exit_code)
-    except SystemExit as end:
-        # Typer's own 2 means bad usage; a bad answer leaves as an Unproven above
-        sys.exit(_REFUSED if end.code == _USAGE_ERROR else end.code)
-    sys.exit(0)
+    """Console script: exits with the code that the epilog of the help promises."""
+    run(app)

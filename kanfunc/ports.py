@@ -10,8 +10,8 @@ from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import Inscription
 from kanfunc.domain.preflight import Replication
 from kanfunc.domain.record import Changes
-from kanfunc.domain.restoration import PrimaryFacts, PromotionFacts, Switch
 from kanfunc.domain.snapshots import VolumeSnapshot
+from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, Switch
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, RunningBackup, Volume, World
 
 

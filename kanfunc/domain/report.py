@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from kanfunc.domain.errors import Unproven
 from kanfunc.domain.mark import Mark
 from kanfunc.domain.restoration import Finding, Status
 
@@ -24,6 +25,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     promoted: datetime | None = None
     foreign_fences: tuple[str, ...] = ()
     """Entries of the fence list that are not ours and still stand."""
+
+    def failure(self) -> Unproven:
+        """What a report that is not proven comes to."""
+        reasons = [f"{f.check}: {f.meaning or f.found}" for f in self.findings if not f.passed]
+        return Unproven(
+            f"the restore of {self.namespace}/{self.cluster} is not proven: " + "; ".join(reasons),
+            expected="every finding passed",
+            left="the restored cluster",
+            remedy="do not put it to use as the database that was backed up; see each finding's meaning",
+        )
 
     def text(self) -> str:
         """For people: verdict first, then each finding, then what was not looked at."""

@@ -13,7 +13,7 @@ from kanfunc.domain.errors import ExecFailed
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
 from kanfunc.domain.preflight import Replication
-from kanfunc.domain.restoration import PrimaryFacts, PromotionFacts, Switch
+from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
 from kanfunc.gateways import scripts
 from kanfunc.gateways.podexec import PodExec

@@ -2,13 +2,13 @@
 continues exactly the fence point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kanfunc import __version__
 from kanfunc.domain.codec import encode
-from kanfunc.domain.errors import ExecFailed, NotFound, PlatformFailed, Refused, WaitTimeout
+from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound, PlatformFailed, Refused, worst
 from kanfunc.domain.mark import VERDICT_FILE, VerifiedMark
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
@@ -16,7 +16,6 @@ from kanfunc.domain.restoration import (
     Adopted,
     Finding,
     Inscriptions,
-    PrimaryFacts,
     Status,
     adopted_of,
     continue_from,
@@ -24,10 +23,11 @@ from kanfunc.domain.restoration import (
     identify,
     no_mark,
     promoted_here,
-    switch_from,
 )
+from kanfunc.domain.timeline import PrimaryFacts, switch_from
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
-from kanfunc.operations.waiting import edit, wait_until
+from kanfunc.operations.recovery import await_primary, await_replicas
+from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
 
 
@@ -40,14 +40,36 @@ class VerifyLimits:
     clock_tolerance: timedelta
 
 
+def verify_restores(
+    refs: Sequence[ClusterRef],
+    expected_id: str | None,
+    ports: Ports,
+    limits: VerifyLimits,
+    publish: Callable[[Report], None],
+) -> None:
+    """Verify every cluster and publish each report; then raise the worst of what was not proven."""
+    failures: list[KanfuncError] = []
+    for ref in refs:
+        try:
+            report = verify_restore(ref, expected_id, ports, limits)
+        except KanfuncError as failure:
+            ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
+            failures.append(failure)
+        else:
+            publish(report)
+            failures += [] if report.proven else [report.failure()]
+    if failures:
+        raise worst(failures)
+
+
 def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limits: VerifyLimits) -> Report:
     """Verify one restored cluster; a bad verdict is a value, not an exception.
 
     Raises Refused where a backup of this very cluster is running, PlatformFailed where it does not come up.
     """
     relic = _clear_relic(ref, ports)
-    primary = _await_primary(ref, ports, limits.primary)
-    _await_replicas(ref, primary, ports, limits.replicas)
+    primary = await_primary(ref, ports, limits.primary)
+    await_replicas(ref, primary, ports, limits.replicas)
     world = ports.api.world(ref)
     expected = [expected_id] if expected_id else []
     if relic is not None and relic.state is State.SEALED:
@@ -82,59 +104,6 @@ def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
         return None
     ports.journal.step("relic cleared", cluster=str(ref), fence=relics[-1].id, instance=relics[-1].instance)
     return relics[-1]
-
-
-def _await_primary(ref: ClusterRef, ports: Ports, seconds: float) -> Instance:
-    """The primary by facts: settled, its pod ready, and not in recovery. The status phase is not asked."""
-    start = ports.clock.monotonic()
-    cluster = wait_until(
-        lambda left: ports.api.watch_cluster(ref, left),
-        lambda cluster: bool(cluster.settled_primary),
-        clock=ports.clock,
-        seconds=seconds,
-        what=f"a settled primary of Cluster {ref}",
-        describe=lambda cluster: (
-            f"current primary {cluster.current_primary or 'none'}, target {cluster.target_primary or 'none'}"
-        ),
-    )
-    name = cluster.settled_primary or ""
-    instance = wait_until(
-        lambda left: ports.api.watch_instance(ref, name, left),
-        lambda instance: instance is not None and instance.ready,
-        clock=ports.clock,
-        seconds=seconds - (ports.clock.monotonic() - start),
-        what=f"pod {name} to become ready",
-        describe=lambda instance: "not ready" if instance else "no such pod",
-    )
-    left = max(1.0, seconds - (ports.clock.monotonic() - start))
-    if instance is None or not ports.shell.await_writable(ref, name, left):
-        raise WaitTimeout(f"the primary {name} of Cluster {ref} is still in recovery after {seconds:g} s")
-    ports.journal.step("primary is back", cluster=str(ref), primary=name)
-    return instance
-
-
-def _await_replicas(ref: ClusterRef, primary: Instance, ports: Ports, seconds: float | None) -> None:
-    """Wait for as many streaming replicas as the Cluster asks for, where the caller wants that."""
-    if seconds is None:
-        return
-    cluster = ports.api.cluster(ref)
-    wanted = int(cluster.spec.get("instances") or 1)
-    start = ports.clock.monotonic()
-    world = wait_until(
-        lambda left: (ports.api.world(ref) for _ in ports.api.watch_cluster(ref, left)),
-        lambda world: len(world.instances) >= wanted,
-        clock=ports.clock,
-        seconds=seconds,
-        what=f"{wanted} instances of Cluster {ref}",
-        describe=lambda world: f"pods: {', '.join(pod.name for pod in world.instances)}",
-    )
-    for replica in world.instances:
-        left = max(1.0, seconds - (ports.clock.monotonic() - start))
-        if replica.name != primary.name and not ports.shell.await_streaming(
-            ref, primary.name, replica.name, left, caught_up=False
-        ):
-            raise WaitTimeout(f"{replica.name} does not stream from {primary.name} after {seconds:g} s")
-    ports.journal.step("replicas are back", cluster=str(ref), instances=len(world.instances))
 
 
 def _examine(

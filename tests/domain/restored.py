@@ -6,7 +6,8 @@ from typing import Any
 
 from kanfunc.domain.codec import encode
 from kanfunc.domain.mark import Inscription, Mark, VerifiedMark
-from kanfunc.domain.restoration import Adopted, PrimaryFacts, adopted_of
+from kanfunc.domain.restoration import Adopted, adopted_of
+from kanfunc.domain.timeline import PrimaryFacts
 from kanfunc.domain.world import Cluster, Volume
 from tests.builders import NOW, claim_manifest, healthy, proof
 from tests.builders import cluster as read_cluster

@@ -7,15 +7,13 @@ from kanfunc.domain.errors import PlatformFailed
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.restoration import (
     Finding,
-    PromotionFacts,
     Status,
-    Switch,
     continue_from,
     earlier_verdict,
     identify,
     promoted_here,
-    switch_from,
 )
+from kanfunc.domain.timeline import PromotionFacts, Switch, switch_from
 from tests.builders import NOW, proof
 from tests.domain.restored import (
     DATA,

@@ -1,6 +1,6 @@
 """One simulated API server per test, with the healthy cluster in it, and the gateways in front of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,19 @@ from tests.lab.apiserver import (
     ExecHandler,
     ExecRequest,
     Reply,
+    Request,
     Resource,
     Spawn,
     Store,
 )
+
+FOREVER = 1000
+"""Times that a fault befalls requests: more than are ever made."""
+
+
+def of(plural: str, verb: str = "") -> Callable[[Request], bool]:
+    """Requests for that type, or only those with that verb."""
+    return lambda request: request.plural == plural and verb in {"", request.verb}
 
 
 def put(store: Store, resource: Resource, manifest: Manifest) -> Manifest:

@@ -1,20 +1,19 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from kanfunc.domain.errors import ApiFailed, Conflict, NotFound
+from kanfunc.domain.errors import ApiFailed, Conflict, NotFound, WatchBroken
 from kanfunc.domain.flavour import EDB
-from kanfunc.domain.world import Cluster, ClusterRef
+from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.kube import KubeApi
-from tests.builders import ADDONS, FENCED, NOW, REF, backup_manifest, claim_manifest, healthy, pod_manifest
-from tests.builders import cluster as read_cluster
-from tests.gateways.conftest import put
+from tests.builders import ADDONS, NOW, REF, backup_manifest, claim_manifest, healthy, pod_manifest
+from tests.gateways.conftest import FOREVER, of, put
 from tests.lab.apiserver import (
     EDB_BACKUPS,
     EDB_CLUSTERS,
-    EVENTS,
     PODS,
     PVCS,
     STORAGE_CLASSES,
@@ -22,23 +21,9 @@ from tests.lab.apiserver import (
     ApiServer,
     Drop,
     Fault,
-    LoseAnswer,
     Refuse,
-    Request,
     Store,
 )
-
-FOREVER = 1000
-
-
-def of(plural: str, verb: str = "") -> Any:
-    """Requests for that type."""
-
-    def matches(request: Request) -> bool:
-        return request.plural == plural and verb in {"", request.verb}
-
-    return matches
-
 
 # ---- reading
 
@@ -113,24 +98,26 @@ def test_operator_that_is_not_installed_is_not_found(api: KubeApi, server: ApiSe
         (403, ApiFailed),
         (404, NotFound),
         (409, Conflict),
-        (429, ApiFailed),
+        (410, WatchBroken),
         (500, ApiFailed),
     ],
 )
 def test_refusal_is_told_by_its_kind(
     api: KubeApi, server: ApiServer, code: int, kind: type[ApiFailed]
 ) -> None:
-    times = 1 if code == 429 else FOREVER  # a 429 bids us wait, which costs a second each
-    attempts = [Fault(of("clusters"), Refuse(code), times)]
-    server.faults.extend(attempts)
-    if code == 429:
-        assert api.cluster(REF).ref == REF
-        return
+    server.faults.append(Fault(of("clusters"), Refuse(code), FOREVER))
     with pytest.raises(kind) as failed:
         api.cluster(REF)
     assert failed.value.found == f"could not read Cluster prod/pg: {code} injected failure"
     assert failed.value.remedy
     assert type(failed.value) is kind
+
+
+def test_server_that_is_busy_is_asked_again_when_it_says(api: KubeApi, server: ApiServer) -> None:
+    server.faults.append(Fault(of("clusters"), Refuse(429)))
+    begun = monotonic()
+    assert api.cluster(REF).ref == REF
+    assert monotonic() - begun >= 1  # its Retry-After
 
 
 def test_object_that_is_not_there_is_not_found(api: KubeApi) -> None:
@@ -156,105 +143,6 @@ def test_server_that_is_away_is_a_failure(api: KubeApi, server: ApiServer) -> No
     server.stop()
     with pytest.raises(ApiFailed, match="could not list Clusters of namespace prod"):
         api.clusters(REF.namespace)
-
-
-# ---- writing annotations
-
-
-def stored(store: Store) -> dict[str, str]:
-    annotations: dict[str, str] = store.get(EDB_CLUSTERS, *REF_KEY)["metadata"].get("annotations") or {}
-    return annotations
-
-
-REF_KEY = (REF.namespace, REF.name)
-
-
-def meddle(store: Store, key: str, value: str) -> None:
-    """Somebody else writes an annotation."""
-    store.update(EDB_CLUSTERS, *REF_KEY, lambda there: there["metadata"]["annotations"].update({key: value}))
-
-
-def test_annotations_are_set_replaced_and_removed(api: KubeApi, store: Store) -> None:
-    api.annotate(api.cluster(REF), {FENCED: '["pg-2"]', "x": "1"})
-    api.annotate(api.cluster(REF), {FENCED: None, "x": "2", "absent": None})
-    assert stored(store) == {ADDONS: '["kasten"]', "x": "2"}
-
-
-@pytest.mark.parametrize("key", ["a/b", "a~b", "a~1b", "a/~0~1/b", "kanfunc.io/fence"])
-def test_keys_are_taken_as_they_are(api: KubeApi, store: Store, key: str) -> None:
-    api.annotate(api.cluster(REF), {key: '{"json": "with / and ~ and é"}'})
-    assert stored(store)[key] == '{"json": "with / and ~ and é"}'
-    api.annotate(api.cluster(REF), {key: None})
-    assert key not in stored(store)
-
-
-@pytest.mark.parametrize("key", [FENCED, ADDONS, "anything"])
-def test_any_annotation_that_changed_is_a_conflict(api: KubeApi, store: Store, key: str) -> None:
-    read = api.cluster(REF)
-    meddle(store, key, "changed")
-    with pytest.raises(Conflict):
-        api.annotate(read, {"ours": "1"})
-    assert "ours" not in stored(store)
-
-
-def test_another_incarnation_is_a_conflict(api: KubeApi, store: Store) -> None:
-    read = api.cluster(REF)
-    store.delete(EDB_CLUSTERS, *REF_KEY)
-    put(store, EDB_CLUSTERS, healthy().cluster)
-    with pytest.raises(Conflict):
-        api.annotate(read, {"ours": "1"})
-    assert "ours" not in stored(store)
-
-
-def test_change_of_the_status_is_no_conflict(api: KubeApi, store: Store) -> None:
-    read = api.cluster(REF)
-    store.update(EDB_CLUSTERS, *REF_KEY, lambda there: there["status"].update(phase="x"), status=True)
-    api.annotate(read, {"ours": "1"})
-    assert stored(store)["ours"] == "1"
-
-
-def test_write_whose_answer_was_lost_is_not_done_twice(api: KubeApi, server: ApiServer, store: Store) -> None:
-    server.faults.append(Fault(of("clusters", "patch"), LoseAnswer()))
-    with pytest.raises(Conflict):
-        api.annotate(api.cluster(REF), {"ours": "1"})
-    assert stored(store)["ours"] == "1"
-
-
-def test_write_to_what_is_gone_is_not_found(api: KubeApi, store: Store) -> None:
-    read = api.cluster(REF)
-    store.delete(EDB_CLUSTERS, *REF_KEY)
-    with pytest.raises(NotFound):
-        api.annotate(read, {"ours": "1"})
-
-
-# ---- events
-
-
-@pytest.mark.parametrize(("warning", "kind"), [(False, "Normal"), (True, "Warning")])
-def test_event_stands_on_the_cluster(api: KubeApi, store: Store, *, warning: bool, kind: str) -> None:
-    cluster = api.cluster(REF)
-    api.announce(cluster, "Fenced", "m" * 5000, warning=warning)
-    (event,) = store.list(EVENTS, REF.namespace)
-    assert (event["type"], event["reason"], event["message"]) == (kind, "Fenced", "m" * 1000)
-    assert event["source"]["component"] == "kanfunc"
-    assert event["involvedObject"] == {
-        "apiVersion": "postgresql.k8s.enterprisedb.io/v1",
-        "kind": "Cluster",
-        "name": "pg",
-        "namespace": "prod",
-        "uid": cluster.uid,
-    }
-
-
-@pytest.mark.parametrize("action", [Refuse(403), Refuse(404), Refuse(500), Drop()])
-def test_event_that_cannot_be_written_is_no_failure(api: KubeApi, server: ApiServer, action: Any) -> None:
-    server.faults.append(Fault(of("events"), action, FOREVER))
-    api.announce(api.cluster(REF), "Fenced", "message")
-
-
-def test_event_while_the_server_is_away_is_no_failure(api: KubeApi, server: ApiServer) -> None:
-    server.stop()
-    api.announce(read_cluster(), "Fenced", "message")
 
 
 # ---- snapshot classes
@@ -289,8 +177,3 @@ def test_no_volume_can_be_seen_without_the_type(api: KubeApi, server: ApiServer,
 def test_class_of_a_volume_may_be_gone(api: KubeApi) -> None:
     volume = replace(api.world(REF).volumes[0], storage_class="", created=NOW)
     assert api.without_snapshot_class([volume]) == ("pg-1",)
-
-
-def test_reading_of_another_cluster_is_not_shared(api: KubeApi) -> None:
-    one: Cluster = api.cluster(REF)
-    assert one == replace(api.cluster(REF), read_at=one.read_at)
