@@ -52,6 +52,12 @@ HookTimeout = Annotated[float, _seconds("hook-timeout", "For the operator's own 
 StreamTimeout = Annotated[float, _seconds("stream-timeout", "For an instance to stream from the primary.")]
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -59,12 +65,12 @@ def options(
         LogFormat | None,
         typer.Option(envvar="KANFUNC_LOG_FORMAT", help="Default: text on a terminal, else json."),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it all
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     """Options of all commands."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
     chosen = log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
     context.obj = Console(context.invoked_subcommand or "", chosen)
 
@@ -211,4 +217,4 @@ def _refs(ports: Ports, namespace: str, names: list[str] | None) -> list[Cluster
 
 def main() -> NoReturn:
     """Console script: exits with the code that the epilog of the help promises."""
-    run(app)
+    run(lambda: app(prog_name="kanfunc"))

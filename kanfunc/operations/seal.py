@@ -16,16 +16,7 @@ from kanfunc.ports import Ports
 
 def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
     """Mark the volumes, look again, and set the record to sealed; Unproven where something has changed."""
-    mark = Mark(
-        id=fence_id,
-        cluster_uid=plan.cluster.uid,
-        namespace=plan.ref.namespace,
-        cluster=plan.ref.name,
-        instance=plan.instance.name,
-        proof=proof,
-        written=ports.api.cluster(plan.ref).read_at,
-        kanfunc=__version__,
-    )
+    mark = _mark(plan, fence_id, proof, ports)
     ports.shell.inscribe(plan.ref, plan.instance, plan.volumes, MARK_FILE, encode(mark))
     sealed: list[Record] = []
 
@@ -51,6 +42,19 @@ def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
     edit(ports.api, plan.ref, decide)
     _tell(plan, sealed[-1], ports)
     return sealed[-1]
+
+
+def _mark(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Mark:
+    return Mark(
+        id=fence_id,
+        cluster_uid=plan.cluster.uid,
+        namespace=plan.ref.namespace,
+        cluster=plan.ref.name,
+        instance=plan.instance.name,
+        proof=proof,
+        written=ports.api.cluster(plan.ref).read_at,
+        kanfunc=__version__,
+    )
 
 
 def _existing_snapshots(world: World, ports: Ports) -> tuple[str, ...]:

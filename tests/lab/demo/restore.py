@@ -2,10 +2,9 @@
 
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, PODS, PVCS, VOLUME_SNAPSHOTS
 from tests.lab.demo.backup import ColdBackup
-from tests.lab.demo.evidence import Run, health, psql, streaming, switch_point, system_identifier
+from tests.lab.demo.evidence import Run, completed, health, psql, streaming, switch_point, system_identifier
 from tests.lab.demo.opening import INSTANCES, SELECT_LINKS, Workload
 from tests.lab.demo.scene import CLUSTER, NAMESPACE, Scene
-from tests.lab.kasten import State
 
 FIRST_TIMELINE = 1
 VERIFY = ("verify-restore", "--clock-tolerance", "0")  # one machine has one clock
@@ -26,11 +25,8 @@ def restore(scene: Scene, workload: Workload, backup: ColdBackup) -> None:
     """Restore the export, let the product verify it, and look at the data as the application does."""
     scene.narrator.act("The restore", "from the export: the fenced copy is promoted, new instances join")
     scene.narrator.busy("Kasten restores volumes, Secrets and the Cluster")
-    action = scene.lab.kasten.restore(backup.export, NAMESPACE)
-    scene.narrator.fact("restore", f"{action.state}: volume {', '.join(backup.export.data)}")
-    scene.require(
-        "the export can be restored", action.error or action.state, holds=action.state is State.COMPLETE
-    )
+    completed(scene.lab.kasten.restore(backup.export, NAMESPACE))
+    scene.narrator.fact("restore", f"volume {', '.join(backup.export.data)}, Secrets and Cluster are back")
     scene.narrator.busy("the operator adopts the volume, promotes it and clones new replicas")
     scene.lab.wait_until_healthy(NAMESPACE, CLUSTER)
     scene.narrator.fact("cluster", health(scene.lab, NAMESPACE, CLUSTER))
@@ -78,7 +74,7 @@ def _verify(scene: Scene, backup: ColdBackup) -> None:
     passed = len(run.findings) - len(run.failed_checks)
     scene.require(
         "verify-restore proved that it continues that fence",
-        f"exit code {run.exit_code}, {passed} of {len(run.findings)} checks passed{': ' * bool(run.words)}{run.words}",
+        f"exit code {run.exit_code}, {passed} of {len(run.findings)} checks passed {run.words}".rstrip(),
         holds=run.exit_code == 0 and passed == len(run.findings) > 0,
     )
 

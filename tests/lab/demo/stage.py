@@ -139,7 +139,7 @@ class TerminalNarrator(Narrator):
         self._console.print(Padding(Text(purpose, style="italic dim"), (0, 0, 0, INDENT)))
 
     def busy(self, doing: str) -> None:
-        self._status.update(Text(doing, style="dim"))
+        self._status.update(Text(doing, style="dim", no_wrap=True, overflow="ellipsis"))
 
     def fact(self, label: str, text: str) -> None:
         self._row(str(self._stopwatch), Text(label, style="cyan"), Text(text))

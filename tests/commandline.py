@@ -1,0 +1,39 @@
+"""Running the command line as its users do: as a process, with streams and an exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+Finished = subprocess.CompletedProcess[str]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Ours without what would lead the product elsewhere, wide enough that help is not folded."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("KANFUNC_", "KUBE"))}
+    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **variables}
+
+
+def kanfunc(*arguments: str, **variables: str) -> Finished:
+    return python("-m", "kanfunc", *arguments, **variables)
+
+
+def python(*arguments: str, **variables: str) -> Finished:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def last_line(finished: Finished) -> dict[str, Any]:
+    """The one line of the log that says how it ended."""
+    assert "Traceback" not in finished.stderr
+    line: dict[str, Any] = json.loads(finished.stderr.splitlines()[-1])
+    assert line["level"] == "error"
+    assert line["exit"] == finished.returncode
+    return line

@@ -1,0 +1,69 @@
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from kanfunc.domain.lsn import Lsn
+from kanfunc.gateways.console import Console, LogFormat, SystemClock
+from tests.builders import NOW
+
+
+class Streams:
+    """A console and what it has written."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        self.log, self.out = StringIO(), StringIO()
+        self.console = Console("fence", log_format, log=self.log, out=self.out)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+
+def test_json_is_one_line_per_step() -> None:
+    streams = Streams(LogFormat.JSON)
+    streams.console.step("cold", cluster="prod/pg", end_of_wal=Lsn(0x98E4300), deadline=NOW, left=None)
+    streams.console.warn("two\nlines", reason='a "quoted"\nreason')
+    streams.console.fail("Refused", exit=3)
+    step, warning, failure = streams.lines()
+    assert (step["level"], step["verb"], step["step"]) == ("info", "fence", "cold")
+    assert (step["end_of_wal"], step["deadline"]) == ("0/98E4300", "2026-11-23T09:00:00Z")
+    assert (warning["level"], warning["step"], warning["reason"]) == (
+        "warning",
+        "two\nlines",
+        'a "quoted"\nreason',
+    )
+    assert (failure["level"], failure["exit"]) == ("error", 3)
+    assert datetime.fromisoformat(step["time"]).tzinfo == UTC
+
+
+def test_text_leaves_out_what_is_empty() -> None:
+    streams = Streams(LogFormat.TEXT)
+    streams.console.fail("Refused", found="x", expected="", left=None, exit=0)
+    assert streams.log.getvalue() == "error   Refused\n    found: x\n    exit: 0\n"
+
+
+@pytest.mark.parametrize("value", ["true", "", 'a "b"\n###Phase-output###: {}', "é", '{"json":["x"]}'])
+def test_phase_output_is_one_line_as_kanister_reads_it(value: str) -> None:
+    streams = Streams(LogFormat.TEXT)
+    streams.console.output("fenceId", value)
+    (line,) = streams.out.getvalue().splitlines()
+    prefix, _, text = line.partition(" ")
+    assert prefix == "###Phase-output###:"
+    assert json.loads(text) == {"key": "fenceId", "value": value}
+    assert streams.log.getvalue() == ""
+
+
+def test_text_for_people_goes_to_the_output() -> None:
+    streams = Streams(LogFormat.JSON)
+    streams.console.say("prod/pg: PROVEN")
+    assert (streams.out.getvalue(), streams.log.getvalue()) == ("prod/pg: PROVEN\n", "")
+
+
+def test_clock_goes_on() -> None:
+    clock = SystemClock()
+    begun = clock.monotonic()
+    clock.sleep(0.01)
+    assert begun + 0.01 <= clock.monotonic() <= monotonic()

@@ -1,0 +1,87 @@
+import re
+
+import pytest
+
+from kanfunc import __version__
+from tests.commandline import kanfunc, python
+
+VERBS = ["fence", "unfence", "verify-restore"]
+
+
+# ---- help and version
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_each_verb_names_its_options_and_variables(verb: str) -> None:
+    shown = kanfunc(verb, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    options = set(re.findall(r"--[a-z-]+", shown.stdout)) - {"--help", "--outcome"}
+    variables = set(re.findall(r"KANFUNC_[A-Z_]+", shown.stdout)) - {"KANFUNC_OUTCOME"}
+    assert {"--namespace", "--cluster", "--stream-timeout"} <= options
+    assert {option[2:].replace("-", "_").upper() for option in options} >= {name[8:] for name in variables}
+    assert "Exit 0" in shown.stdout or "Exit 2" in shown.stdout
+
+
+def test_help_tells_the_verbs_and_the_exit_codes() -> None:
+    shown = kanfunc("-h")
+    assert shown.returncode == 0
+    assert all(verb in shown.stdout for verb in VERBS)
+    assert all(f"{code} " in shown.stdout for code in range(5))
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = "import sys, kanfunc.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = python("-c", code)
+    assert loaded.returncode == 0
+    heavy = {"kubernetes", "psycopg", "urllib3", "websocket", "yaml", "requests"}
+    assert not heavy & set(loaded.stdout.split())
+
+
+def test_version_is_told() -> None:
+    shown = kanfunc("--version")
+    assert (shown.returncode, shown.stdout) == (0, f"{__version__}\n")
+
+
+# ---- usage
+
+NO_TIME = pytest.mark.xfail(strict=True, reason="no finite limit: a traceback of timedelta")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["backup"],
+        ["fence"],
+        ["fence", "-n"],
+        ["fence", "-n", "prod", "extra"],
+        ["fence", "-n", "prod", "--unknown"],
+        ["fence", "-n", "prod", "--deadline", "soon"],
+        ["fence", "-n", "prod", "--deadline", "0"],
+        ["fence", "-n", "prod", "--stop-timeout", "-1"],
+        ["unfence", "-n", "prod"],
+        ["unfence", "-n", "prod", "--outcome", "perhaps"],
+        ["unfence", "-n", "prod", "--outcome", "success", "--wait", "forever"],
+        ["verify-restore", "-n", "prod", "--report", "/nowhere"],
+        ["verify-restore", "-n", "prod", "--clock-tolerance", "-1"],
+        ["--log-format", "xml", "fence", "-n", "prod"],
+        pytest.param(["fence", "-n", "prod", "--deadline", "inf"], marks=NO_TIME),
+        ["fence", "-n", "prod", "--max-age", "nan"],
+        pytest.param(
+            ["unfence", "-n", "prod", "--outcome", "failure", "--hook-budget", "1e99"], marks=NO_TIME
+        ),
+    ],
+    ids=" ".join,
+)
+def test_bad_usage_is_refused(arguments: list[str]) -> None:
+    refused = kanfunc(*arguments, KUBECONFIG="/nowhere/kubeconfig")
+    assert refused.returncode == 3
+    assert "Traceback" not in refused.stderr
+    assert re.search("Usage:|Error", refused.stderr + refused.stdout)
+
+
+@pytest.mark.parametrize("variable", ["KANFUNC_DEADLINE", "KANFUNC_LOG_FORMAT", "KANFUNC_STREAM_TIMEOUT"])
+def test_variable_is_checked_like_its_option(variable: str) -> None:
+    refused = kanfunc("fence", "-n", "prod", KUBECONFIG="/nowhere/kubeconfig", **{variable: "nonsense"})
+    assert refused.returncode == 3
+    assert f"--{variable[8:].lower().replace('_', '-')}" in refused.stderr
