@@ -34,9 +34,17 @@ app = typer.Typer(
 )
 
 
+_WEEK = 7 * 24 * 3600
+
+
 def _seconds(name: str, text: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
-        f"--{name}", envvar=f"KANFUNC_{name.upper().replace('-', '_')}", min=1, help=text, metavar="SECONDS"
+        f"--{name}",
+        envvar=f"KANFUNC_{name.upper().replace('-', '_')}",
+        min=1,
+        max=_WEEK,
+        help=text,
+        metavar="SECONDS",
     )
     return option
 
@@ -48,8 +56,8 @@ Clusters = Annotated[
     list[str] | None,
     typer.Option("--cluster", envvar="KANFUNC_CLUSTER", help="Name of a Cluster; repeatable. Default: all."),
 ]
-HookTimeout = Annotated[float, _seconds("hook-timeout", "For the operator's own command in the pod.")]
-StreamTimeout = Annotated[float, _seconds("stream-timeout", "For an instance to stream from the primary.")]
+HookTimeout = Annotated[int, _seconds("hook-timeout", "For the operator's own command in the pod.")]
+StreamTimeout = Annotated[int, _seconds("stream-timeout", "For an instance to stream from the primary.")]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it
@@ -81,14 +89,14 @@ def fence_command(
     namespace: Namespace,
     cluster: Clusters = None,
     deadline: Annotated[
-        float, _seconds("deadline", "How long the fence may stand; written down on the Cluster.")
+        int, _seconds("deadline", "How long the fence may stand; written down on the Cluster.")
     ] = 3600,
     max_age: Annotated[
-        float, _seconds("max-age", "A fence that a dead run has sealed is taken over when younger.")
+        int, _seconds("max-age", "A fence that a dead run has sealed is taken over when younger.")
     ] = 1800,
-    replay_timeout: Annotated[float, _seconds("replay-timeout", "For the replica to replay our bound.")] = 60,
+    replay_timeout: Annotated[int, _seconds("replay-timeout", "For the replica to replay our bound.")] = 60,
     hook_timeout: HookTimeout = 60,
-    stop_timeout: Annotated[float, _seconds("stop-timeout", "For PostgreSQL to stop.")] = 180,
+    stop_timeout: Annotated[int, _seconds("stop-timeout", "For PostgreSQL to stop.")] = 180,
     stream_timeout: StreamTimeout = 300,
 ) -> None:
     """Stop the elected replica and prove that it is cold and fresh.
@@ -121,11 +129,11 @@ def unfence_command(
     wait: Annotated[
         Wait, typer.Option(envvar="KANFUNC_WAIT", help="How much of the instance's return to wait for.")
     ] = Wait.STREAMING,
-    snapshot_timeout: Annotated[float, _seconds("snapshot-timeout", "For all snapshots to be cut.")] = 300,
+    snapshot_timeout: Annotated[int, _seconds("snapshot-timeout", "For all snapshots to be cut.")] = 300,
     hook_timeout: HookTimeout = 60,
     stream_timeout: StreamTimeout = 300,
     hook_budget: Annotated[
-        float, _seconds("hook-budget", "How long a verdict is repeated where snapshots cannot be seen.")
+        int, _seconds("hook-budget", "How long a verdict is repeated where snapshots cannot be seen.")
     ] = 1200,
 ) -> None:
     """Judge the fence, release it, and see the instance stream again.
@@ -168,13 +176,14 @@ def verify_restore_command(
         bool,
         typer.Option("--wait-replicas", envvar="KANFUNC_WAIT_REPLICAS", help="Wait for all replicas, too."),
     ] = False,
-    primary_timeout: Annotated[float, _seconds("primary-timeout", "For the primary to come back.")] = 900,
+    primary_timeout: Annotated[int, _seconds("primary-timeout", "For the primary to come back.")] = 900,
     stream_timeout: StreamTimeout = 300,
     clock_tolerance: Annotated[
-        float,
+        int,
         typer.Option(
             envvar="KANFUNC_CLOCK_TOLERANCE",
             min=0,
+            max=_WEEK,
             metavar="SECONDS",
             help="How far the clocks of the nodes and of the API server may differ.",
         ),

@@ -1,6 +1,7 @@
 """What we do inside instances: each method one script, its output parsed into facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -49,8 +50,9 @@ class PodInstances:
         output = self._run(
             ref, instance, scripts.AWAIT_REPLAY, seconds + _LOOK_SECONDS, str(bound), f"{seconds:.0f}"
         )
-        reached, position, behind = output.strip().split("|")
-        return Replay(reached == "t", Lsn.parse(position), float(behind))
+        with _readable(output):
+            reached, position, behind = output.strip().split("|")
+            return Replay(reached == "t", Lsn.parse(position), float(behind))
 
     def run_hook(self, ref: ClusterRef, instance: str, argv: Argv, seconds: float) -> None:
         """See InstanceShell."""
@@ -58,26 +60,30 @@ class PodInstances:
 
     def await_stopped(self, ref: ClusterRef, instance: str, seconds: float) -> Stopped:
         """See InstanceShell."""
-        found = _sections(self._run(ref, instance, scripts.AWAIT_STOPPED, seconds))
-        return Stopped(
-            control=Control.parse(found["control"]),
-            wal=WalTail(Segment(found["segment"]), found["record"], found["complaint"], found["newest"]),
-            digest=found["digest"],
-        )
+        output = self._run(ref, instance, scripts.AWAIT_STOPPED, seconds)
+        with _readable(output):
+            found = _sections(output)
+            return Stopped(
+                control=Control.parse(found["control"]),
+                wal=WalTail(Segment(found["segment"]), found["record"], found["complaint"], found["newest"]),
+                digest=found["digest"],
+            )
 
     def inspect(self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume]) -> Inspection:
         """See InstanceShell."""
         roots = _roots(instance, volumes)
         arguments = (MARK_FILE, VERDICT_FILE, *roots.values())
-        found = _sections(self._run(ref, instance.name, scripts.INSPECT, _LOOK_SECONDS, *arguments))
-        return Inspection(
-            running=found["running"] != "no",
-            digest=found["digest"],
-            files={
-                claim: Inscription(mark=found[f"mark:{root}"], verdict=found[f"verdict:{root}"])
-                for claim, root in roots.items()
-            },
-        )
+        output = self._run(ref, instance.name, scripts.INSPECT, _LOOK_SECONDS, *arguments)
+        with _readable(output):
+            found = _sections(output)
+            return Inspection(
+                running=found["running"] != "no",
+                digest=found["digest"],
+                files={
+                    claim: Inscription(mark=found[f"mark:{root}"], verdict=found[f"verdict:{root}"])
+                    for claim, root in roots.items()
+                },
+            )
 
     def inscribe(
         self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], name: str, text: str
@@ -108,18 +114,22 @@ class PodInstances:
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """See InstanceShell."""
-        found = _sections(self._run(ref, primary, scripts.PRIMARY_FACTS, _LOOK_SECONDS, xid))
-        return msgspec.structs.replace(_decoded(found["facts"], PrimaryFacts), history=found["history"])
+        output = self._run(ref, primary, scripts.PRIMARY_FACTS, _LOOK_SECONDS, xid)
+        with _readable(output):
+            found = _sections(output)
+            return msgspec.structs.replace(_decoded(found["facts"], PrimaryFacts), history=found["history"])
 
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """See InstanceShell."""
         arguments = (f"{switch.child}", f"{switch.position}")
-        found = _sections(self._run(ref, instance, scripts.PROMOTION, _LOOK_SECONDS, *arguments))
-        written = found["history"]
-        return PromotionFacts(
-            end_of_recovery=found["record"],
-            history_written=datetime.fromtimestamp(int(written), UTC) if written else None,
-        )
+        output = self._run(ref, instance, scripts.PROMOTION, _LOOK_SECONDS, *arguments)
+        with _readable(output):
+            found = _sections(output)
+            written = found["history"]
+            return PromotionFacts(
+                end_of_recovery=found["record"],
+                history_written=datetime.fromtimestamp(int(written), UTC) if written else None,
+            )
 
     def _run(self, ref: ClusterRef, pod: str, script: str, seconds: float, *arguments: str) -> str:
         argv = ("sh", "-c", script, "kanfunc", *arguments)
@@ -140,6 +150,15 @@ def _sections(output: str) -> dict[str, str]:
     parts = f"\n{output}".split(f"\n{scripts.SECTION}")[1:]
     pairs = (part.partition("\n") for part in parts)
     return {name: text.strip() for name, _, text in pairs}
+
+
+@contextmanager
+def _readable(output: str) -> Iterator[None]:
+    """Turn a failure to parse a script's output into ours."""
+    try:
+        yield
+    except (ValueError, KeyError, OverflowError) as error:
+        raise ExecFailed(f"the answer {output.strip()[:200]!r} cannot be read: {error!r}") from error
 
 
 def _decoded(text: str, shape: type[T]) -> T:

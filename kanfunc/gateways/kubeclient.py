@@ -3,6 +3,7 @@ list and say when they were cut.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,8 +34,11 @@ def connect() -> client.Configuration:
     """Configuration of the pod's service account, else of the kubeconfig; ApiFailed when there is neither."""
     configuration = client.Configuration()
     try:
-        config.load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # client's gap
-    except (config.ConfigException, OSError) as error:
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # client's gap
+        else:
+            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # client's gap
+    except Exception as error:  # a kubeconfig that is damaged makes the client fail in many ways
         raise ApiFailed(
             f"no access to a Kubernetes API server: {error}",
             remedy="run in a pod with a service account, or set KUBECONFIG",
@@ -58,6 +62,11 @@ def translated(doing: str) -> Iterator[None]:
         raise kinds.get(error.status, ApiFailed)(
             f"could not {doing}: {error.status} {_reason(error)}",
             remedy="check the API server and the service account's permissions",
+        ) from error
+    except (ValueError, KeyError) as error:
+        raise ApiFailed(
+            f"could not {doing}: the answer cannot be read ({error!r})",
+            remedy="see whether it is a Kubernetes API server that answers there, or a proxy",
         ) from error
     except urllib3.exceptions.HTTPError as error:
         raise ApiFailed(

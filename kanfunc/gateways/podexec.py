@@ -14,7 +14,7 @@ from kanfunc.domain.adapter import Argv
 from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound
 from kanfunc.domain.world import POSTGRES_CONTAINER
 
-_ENDED_AT_LIMIT = {124, 128 + 9}
+_ENDED_AT_LIMIT = 124
 _KILL_AFTER_SECONDS = "5"
 _GRACE_SECONDS = 15
 """A command limits itself in the pod; we wait this much longer for the news of it."""
@@ -53,7 +53,7 @@ class PodExec:
         finally:
             socket.close()
             socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
-        if finished.code in _ENDED_AT_LIMIT:
+        if finished.code == _ENDED_AT_LIMIT:
             raise ExecFailed(f"{what} did not end within {seconds:g} s", timed_out=True)
         if finished.code:
             raise ExecFailed(f"{what} failed with exit code {finished.code}: {finished.stderr.strip()}")
@@ -89,7 +89,7 @@ def _follow(socket: Any, what: str, seconds: float) -> Finished:
     try:
         socket.run_forever(timeout=seconds)
         code = socket.returncode
-    except (TypeError, KeyError, ValueError, OSError, websocket.WebSocketException) as error:
+    except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
         raise ExecFailed(
             f"the connection to {what} was cut, or its container failed, before its end was seen",
             remedy="the command may still be running there; it limits itself",

@@ -23,7 +23,7 @@ running() {
   done
   return 1
 }
-digest() { sha256sum "$PGDATA/global/pg_control" | cut -d' ' -f1; }
+digest() { hash=$(sha256sum "$PGDATA/global/pg_control"); printf '%s\\n' "${hash%% *}"; }
 """
 
 REPLICATION = (

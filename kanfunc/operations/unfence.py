@@ -6,7 +6,15 @@ from datetime import timedelta
 from enum import StrEnum
 
 from kanfunc.domain.adapter import Argv, hooks_of
-from kanfunc.domain.errors import KanfuncError, PlatformFailed, Refused, StillStanding, Unproven, worst
+from kanfunc.domain.errors import (
+    KanfuncError,
+    PlatformFailed,
+    Refused,
+    StillStanding,
+    Terminated,
+    Unproven,
+    worst,
+)
 from kanfunc.domain.record import Record, State, Verdict, own_record_of
 from kanfunc.domain.snapshots import unseen
 from kanfunc.domain.world import ClusterRef, World
@@ -54,6 +62,8 @@ def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: 
 def _attempt(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> KanfuncError | None:
     try:
         _unfence_one(ref, outcome, ports, limits)
+    except Terminated as end:
+        raise _with_what_stands(ref, end, ports) from end
     except KanfuncError as failure:
         ports.journal.warn("not proven", cluster=str(ref), reason=str(failure))
         return _with_what_stands(ref, failure, ports)

@@ -8,7 +8,15 @@ from datetime import datetime, timedelta
 
 from kanfunc import __version__
 from kanfunc.domain.codec import encode
-from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound, PlatformFailed, Refused, worst
+from kanfunc.domain.errors import (
+    ExecFailed,
+    KanfuncError,
+    NotFound,
+    PlatformFailed,
+    Refused,
+    Terminated,
+    worst,
+)
 from kanfunc.domain.mark import VERDICT_FILE, VerifiedMark
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
@@ -52,6 +60,8 @@ def verify_restores(
     for ref in refs:
         try:
             report = verify_restore(ref, expected_id, ports, limits)
+        except Terminated:
+            raise
         except KanfuncError as failure:
             ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
             failures.append(failure)

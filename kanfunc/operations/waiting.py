@@ -31,17 +31,17 @@ def wait_until(
     A watch that ends early or is cut is opened again. Raises WaitTimeout with what was last seen.
     """
     end = clock.monotonic() + seconds
-    seen = "nothing"
+    seen, trouble = "nothing", ""
     while (left := end - clock.monotonic()) > 0:
         try:
             for state in watch(left):
                 if accept(state):
                     return state
-                seen = describe(state)
+                seen, trouble = describe(state), ""
         except WatchBroken as broken:
-            seen += f" (the watch was cut: {broken.found})"
+            trouble = f" (since then the watch was cut: {broken.found})"
         clock.sleep(min(_PAUSE_SECONDS, max(0.0, end - clock.monotonic())))
-    raise WaitTimeout(f"{what} did not happen within {seconds:g} s; last seen: {seen}")
+    raise WaitTimeout(f"{what} did not happen within {seconds:g} s; last seen: {seen}{trouble}")
 
 
 def edit(api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes]) -> None:

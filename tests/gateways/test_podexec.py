@@ -57,9 +57,6 @@ def test_less_than_a_second_is_a_second(pods: PodExec) -> None:
     assert run(pods, "sh", "-c", "sleep 0.2; echo done", seconds=0.01) == "done\n"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="exit code 137 is taken for our own time limit, whoever killed the command"
-)
 def test_command_that_was_killed_is_not_called_late(pods: PodExec) -> None:
     with pytest.raises(ExecFailed) as failed:
         run(pods, "sh", "-c", "kill -9 $$")
@@ -146,7 +143,6 @@ def test_cut_connection_is_a_failure_that_warns(
         StatusError(500, "InternalError", "no details at all"),
         pytest.param(
             StatusError(500, "InternalError", "no causes", {"causes": []}),
-            marks=pytest.mark.xfail(strict=True, reason="an IndexError in the client is not caught"),
         ),
     ],
 )

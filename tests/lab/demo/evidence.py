@@ -70,6 +70,13 @@ class Run:
         return [check for check, finding in self.findings.items() if finding["status"] != "passed"]
 
 
+def _log_line(text: str) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError:  # a traceback: its lines speak for themselves
+        return {"step": "", "level": "error", "found": text}
+
+
 def psql(dsn: str, lab: Lab, *statements: str) -> str:
     """What psql shows the application; LabError, with its words, where a statement failed."""
     commands = [word for statement in statements for word in ("--command", statement)]
