@@ -92,7 +92,8 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
     start = control.segment_name(control.minimum_recovery)
     if tail.segment is not Segment.BEGUN:
         # where a segment ends WAL may end: then the next file was not begun
-        if control.minimum_recovery % control.segment_size or tail.newest_segment > start:
+        gap = tail.segment is Segment.ABSENT and tail.newest_segment > start
+        if control.minimum_recovery % control.segment_size or gap:
             raise _missing(start, control, tail)
         return control.minimum_recovery
     if missing := re.search(r'could not find file "([0-9A-F]{24})"', tail.complaint):

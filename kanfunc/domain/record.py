@@ -60,7 +60,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     timeline: int
     system_identifier: str
     digest: str
-    """SHA-256 of pg_control: changes whenever PostgreSQL starts."""
+    """SHA-256 of pg_control and the time of its last write: changes whenever PostgreSQL starts."""
     control_version: str
 
 

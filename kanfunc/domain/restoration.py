@@ -91,7 +91,8 @@ def no_mark(
 ) -> Finding:
     """The finding when no instance carries one mark on all its volumes; `volumes` are the primary's."""
     partial = any(inscription.mark for inscription in files)
-    fresh = all(facts.initialised >= volume.created - tolerance for volume in volumes)
+    found = list(volumes)
+    fresh = bool(found) and all(facts.initialised >= volume.created - tolerance for volume in found)
     meaning = "this was not a cold backup: nothing proves that PostgreSQL was stopped when it was copied"
     if partial:
         meaning = "the volumes of the restored instance are not of one fence: " + meaning

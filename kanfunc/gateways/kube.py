@@ -18,6 +18,10 @@ from kanfunc.gateways.kubeclient import REQUEST_SECONDS, follow, items, items_if
 _SNAPSHOTS = ("snapshot.storage.k8s.io", "v1")
 
 
+_EVENT_SECONDS = 5
+"""An Event is news: nothing waits long for it."""
+
+
 class KubeApi:
     """ClusterApi over the official client."""
 
@@ -160,7 +164,7 @@ class KubeApi:
             "count": 1,
         }
         try:
-            self._core.create_namespaced_event(cluster.ref.namespace, event, _request_timeout=REQUEST_SECONDS)
+            self._core.create_namespaced_event(cluster.ref.namespace, event, _request_timeout=_EVENT_SECONDS)
         except (ApiException, urllib3.exceptions.HTTPError):
             return
 

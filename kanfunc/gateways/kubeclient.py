@@ -63,7 +63,7 @@ def translated(doing: str) -> Iterator[None]:
             f"could not {doing}: {error.status} {_reason(error)}",
             remedy="check the API server and the service account's permissions",
         ) from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ApiFailed(
             f"could not {doing}: the answer cannot be read ({error!r})",
             remedy="see whether it is a Kubernetes API server that answers there, or a proxy",

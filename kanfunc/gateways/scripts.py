@@ -3,6 +3,9 @@
 They need POSIX sh, coreutils and PostgreSQL's own programs, all of which the operand images have. Output
 comes in sections, each headed by a line that starts with SECTION.
 
+The digest of pg_control goes with the time of its last write: the times in it are whole seconds, so that a
+start and a stop within one second leave the same bytes.
+
 An instance runs while its postmaster.pid is there, or while any PostgreSQL process works in PGDATA: backends
 outlive a postmaster that was killed.
 """
@@ -23,7 +26,10 @@ running() {
   done
   return 1
 }
-digest() { hash=$(sha256sum "$PGDATA/global/pg_control"); printf '%s\\n' "${hash%% *}"; }
+digest() {
+  hash=$(sha256sum "$PGDATA/global/pg_control") written=$(stat -c %y "$PGDATA/global/pg_control")
+  printf '%s %s\\n' "${hash%% *}" "$written"
+}
 """
 
 REPLICATION = (

@@ -54,7 +54,18 @@ class UnfenceLimits:
 
 def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> None:
     """Every cluster is released, whatever befalls the others; then the worst failure is raised."""
-    failures = [failure for ref in refs if (failure := _attempt(ref, outcome, ports, limits))]
+    failures: list[KanfuncError] = []
+    waiting = list(refs)
+    try:
+        while waiting:
+            if failure := _attempt(waiting[0], outcome, ports, limits):
+                failures.append(failure)
+            waiting.pop(0)
+    except Terminated as end:
+        # nothing is released unjudged: the next run ends in the same place with the same verdict
+        for ref in waiting:
+            failures.append(_with_what_stands(ref, end, ports))
+            ports.journal.warn("interrupted", cluster=str(ref), reason=str(failures[-1]))
     if failures:
         raise worst(failures)
 
@@ -62,8 +73,8 @@ def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: 
 def _attempt(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> KanfuncError | None:
     try:
         _unfence_one(ref, outcome, ports, limits)
-    except Terminated as end:
-        raise _with_what_stands(ref, end, ports) from end
+    except Terminated:
+        raise
     except KanfuncError as failure:
         ports.journal.warn("not proven", cluster=str(ref), reason=str(failure))
         return _with_what_stands(ref, failure, ports)

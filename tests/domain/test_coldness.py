@@ -205,13 +205,18 @@ def test_log_may_end_where_a_segment_ends(state: Segment, newest: str) -> None:
     assert end_of_wal(control("0/4000000"), WalTail(state, "", "", newest)) == Lsn(0x4000000)
 
 
-@pytest.mark.parametrize("state", [Segment.ABSENT, Segment.EMPTY])
+def test_recycled_files_after_an_empty_one_are_no_log() -> None:
+    tail = WalTail(Segment.EMPTY, "", "", "000000010000000000000009")
+    assert end_of_wal(control("0/4000000"), tail) == Lsn(0x4000000)
+
+
 @pytest.mark.parametrize(
-    ("start", "newest"),
+    ("state", "start", "newest"),
     [
-        pytest.param("0/4000000", 5, id="at the boundary, and newer ones are there"),
-        pytest.param("0/4000028", 3, id="in mid segment"),
-        pytest.param("0/4000028", 0, id="in mid segment, none at all"),
+        pytest.param(Segment.ABSENT, "0/4000000", 5, id="at the boundary, and newer ones are there"),
+        pytest.param(Segment.ABSENT, "0/4000028", 3, id="absent in mid segment"),
+        pytest.param(Segment.EMPTY, "0/4000028", 4, id="empty in mid segment"),
+        pytest.param(Segment.ABSENT, "0/4000028", 0, id="none at all"),
     ],
 )
 def test_segment_that_must_be_there_is_missed(state: Segment, start: str, newest: int) -> None:

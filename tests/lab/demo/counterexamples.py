@@ -12,6 +12,7 @@ from tests.lab.demo.evidence import Run, completed, health, let_the_second_pass,
 from tests.lab.demo.restore import VERIFY
 from tests.lab.demo.scene import CLUSTER, NAMESPACE, Scene
 from tests.lab.kasten import Policy, RestorePoint
+from tests.lab.lab import Process
 
 STAGING: Final = "staging"
 ROWS_SINCE: Final = 100
@@ -43,11 +44,26 @@ def find_out(scene: Scene, backup: ColdBackup) -> None:
         "Three restores that every dashboard shows in green",
         "one instance each: quick to make, and no less convincing",
     )
-    for example in COUNTEREXAMPLES:
-        scene.narrator.fact(example.label, example.make(scene, backup))
-        scene.narrator.fact("", f"Kasten: Complete. Cluster: {health(scene.lab, example.namespace, CLUSTER)}")
-    for example, run in zip(COUNTEREXAMPLES, _verify(scene), strict=True):
+    with ExitStack() as stack:
+        processes = [_present(scene, backup, example, stack) for example in COUNTEREXAMPLES]
+        scene.narrator.busy("kanfunc verify-restore, in each of the three namespaces")
+        runs = [_ended(process) for process in processes]
+    for example, run in zip(COUNTEREXAMPLES, runs, strict=True):
         _judge(scene, example, run)
+
+
+def _present(scene: Scene, backup: ColdBackup, example: Counterexample, stack: ExitStack) -> Process:
+    """Make one, show that it is green, and let its verification run while the next is made."""
+    scene.narrator.fact(example.label, example.make(scene, backup))
+    scene.narrator.fact("", f"Kasten: Complete. Cluster: {health(scene.lab, example.namespace, CLUSTER)}")
+    process = stack.enter_context(scene.lab.start_kanfunc(*VERIFY, "-n", example.namespace))
+    stack.callback(process.kill)  # no effect on one that has ended
+    return process
+
+
+def _ended(process: Process) -> Run:
+    out, log = process.communicate(timeout=VERIFY_SECONDS)
+    return Run.of(CompletedProcess(process.args, process.returncode, out, log))
 
 
 def _without_hooks(scene: Scene, _backup: ColdBackup) -> str:
@@ -121,19 +137,6 @@ def _restore(
     point = replace(point, clusters=single)
     completed(scene.lab.kasten.restore(point, namespace, drop_pvc_annotations=drop_pvc_annotations))
     scene.lab.wait_until_healthy(namespace, CLUSTER)
-
-
-def _verify(scene: Scene) -> Sequence[Run]:
-    """Verify all of them at once, in the order of COUNTEREXAMPLES."""
-    scene.narrator.busy("kanfunc verify-restore, in each of the three namespaces")
-    with ExitStack() as stack:
-        processes = []
-        for example in COUNTEREXAMPLES:
-            process = stack.enter_context(scene.lab.start_kanfunc(*VERIFY, "-n", example.namespace))
-            stack.callback(process.kill)  # no effect on one that has ended
-            processes.append(process)
-        ends = [(process, *process.communicate(timeout=VERIFY_SECONDS)) for process in processes]
-    return [Run.of(CompletedProcess(each.args, each.returncode, out, log)) for each, out, log in ends]
 
 
 def _judge(scene: Scene, example: Counterexample, run: Run) -> None:
