@@ -213,12 +213,16 @@ if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
 """
 )
 
-# $1: the new timeline, $2: where it begins.
+# $1: the new timeline, $2: where it begins. The end of recovery is its first record, unless a torn one had to
+# be written over. No more is asked for than need be: pg_waldump waits 5 s for a segment that is not there.
 PROMOTION = (
     _PRELUDE
     + """
 section record
-pg_waldump -p "$PGDATA/pg_wal" -t "$1" -s "$2" -n 20 2>/dev/null | grep -F END_OF_RECOVERY | head -n 1 || true
+first() {
+  pg_waldump -p "$PGDATA/pg_wal" -t "$1" -s "$2" -r XLOG -n "$3" 2>/dev/null | grep -F END_OF_RECOVERY
+}
+first "$1" "$2" 1 || first "$1" "$2" 3 || true
 section history
 file="$PGDATA/pg_wal/$(printf '%08X' "$1").history"
 if [ -e "$file" ]; then stat -c %Y "$file"; fi
