@@ -18,5 +18,4 @@ def shared_lab() -> Iterator[Lab]:
 def lab(shared_lab: Lab) -> Iterator[Lab]:
     """The lab, behaving well again after each test."""
     yield shared_lab
-    shared_lab.faults.__init__()  # type: ignore[misc]  # the operator holds on to this very object
-    assert shared_lab.faults == Faults()
+    vars(shared_lab.faults).update(vars(Faults()))  # the operator holds on to this very object

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,39 +11,9 @@ from tests.lab.edb.decisions import annotations, fence_list
 from tests.lab.edb.decorations import Hook
 from tests.lab.edb.names import KASTEN
 from tests.lab.edb.runtime import Faults
-from tests.lab.lab import Lab
-from tests.lab.site import ELECTED, FRESH, NAME, Site
+from tests.lab.site import ELECTED, Site
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab.open() as lab:
-        yield lab
-
-
-@pytest.fixture
-def faults(lab: Lab) -> Iterator[Faults]:
-    yield lab.faults
-    vars(lab.faults).update(vars(Faults()))
-
-
-@pytest.fixture(scope="module")
-def standing(lab: Lab) -> Site:
-    site = Site(lab, next(FRESH))
-    lab.create_cluster(site.namespace, NAME, instances=2)
-    return site
-
-
-@pytest.fixture
-def site(standing: Site) -> Iterator[Site]:
-    """A cluster with one replica that all tests share: they leave it with its instances as they are."""
-    yield standing
-    for instance in fence_list(standing.cluster):
-        standing.wait_until_stopped(instance)  # lifted earlier, it might be stopped after all
-        standing.unfence(instance)
-    standing.wait_until_healthy()
 
 
 def test_elected_pod_names_the_hook_commands(site: Site) -> None:

@@ -23,12 +23,6 @@ FRESH = (f"backup-{number}" for number in count(1))
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab.open() as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def source(lab: Lab) -> str:
     """Namespace of a cluster that all tests share: they leave it healthy, with its three rows in `ledger`."""
     return populated(lab, "source")
