@@ -10,14 +10,17 @@ import typer
 
 from kanfunc import __version__
 from kanfunc.domain.codec import encode
+from kanfunc.domain.flavour import FLAVOURS, FlavourName
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.console import Console, LogFormat
 from kanfunc.operations.coldstop import StopLimits
+from kanfunc.operations.elect import elect
 from kanfunc.operations.fence import FenceLimits, fence
 from kanfunc.operations.selection import select_clusters
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
 from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
+from kanfunc.options import WEEK, Clusters, Flavours, HookTimeout, Namespace, StreamTimeout, seconds
 from kanfunc.ports import Ports
 from kanfunc.process import Commands, real_world, run
 
@@ -32,32 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-_WEEK = 7 * 24 * 3600
-
-
-def _seconds(name: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        f"--{name}",
-        envvar=f"KANFUNC_{name.upper().replace('-', '_')}",
-        min=1,
-        max=_WEEK,
-        help=text,
-        metavar="SECONDS",
-    )
-    return option
-
-
-Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", envvar="KANFUNC_NAMESPACE", help="Namespace of the clusters.")
-]
-Clusters = Annotated[
-    list[str] | None,
-    typer.Option("--cluster", envvar="KANFUNC_CLUSTER", help="Name of a Cluster; repeatable. Default: all."),
-]
-HookTimeout = Annotated[int, _seconds("hook-timeout", "For the operator's own command in the pod.")]
-StreamTimeout = Annotated[int, _seconds("stream-timeout", "For an instance to stream from the primary.")]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it
@@ -88,15 +65,16 @@ def fence_command(
     context: typer.Context,
     namespace: Namespace,
     cluster: Clusters = None,
+    flavour: Flavours = None,
     deadline: Annotated[
-        int, _seconds("deadline", "How long the fence may stand; written down on the Cluster.")
+        int, seconds("deadline", "How long the fence may stand; written down on the Cluster.")
     ] = 3600,
     max_age: Annotated[
-        int, _seconds("max-age", "A fence that a dead run has sealed is taken over when younger.")
+        int, seconds("max-age", "A fence that a dead run has sealed is taken over when younger.")
     ] = 1800,
-    replay_timeout: Annotated[int, _seconds("replay-timeout", "For the replica to replay our bound.")] = 60,
+    replay_timeout: Annotated[int, seconds("replay-timeout", "For the replica to replay our bound.")] = 60,
     hook_timeout: HookTimeout = 60,
-    stop_timeout: Annotated[int, _seconds("stop-timeout", "For PostgreSQL to stop.")] = 180,
+    stop_timeout: Annotated[int, seconds("stop-timeout", "For PostgreSQL to stop.")] = 180,
     stream_timeout: StreamTimeout = 300,
 ) -> None:
     """Stop the elected replica and prove that it is cold and fresh.
@@ -113,7 +91,7 @@ def fence_command(
         stop=StopLimits(hook=hook_timeout, stop=stop_timeout),
     )
     ports = real_world(context.obj)
-    records = fence(_refs(ports, namespace, cluster), str(uuid4()), ports, limits)
+    records = fence(_refs(ports, namespace, cluster, flavour), str(uuid4()), ports, limits)
     ports.journal.output("fenceId", records[0].id)
     ports.journal.output("fences", encode(records))
 
@@ -126,14 +104,15 @@ def unfence_command(
         Outcome, typer.Option(envvar="KANFUNC_OUTCOME", help="What became of the backup.", show_default=False)
     ],
     cluster: Clusters = None,
+    flavour: Flavours = None,
     wait: Annotated[
         Wait, typer.Option(envvar="KANFUNC_WAIT", help="How much of the instance's return to wait for.")
     ] = Wait.STREAMING,
-    snapshot_timeout: Annotated[int, _seconds("snapshot-timeout", "For all snapshots to be cut.")] = 300,
+    snapshot_timeout: Annotated[int, seconds("snapshot-timeout", "For all snapshots to be cut.")] = 300,
     hook_timeout: HookTimeout = 60,
     stream_timeout: StreamTimeout = 300,
     hook_budget: Annotated[
-        int, _seconds("hook-budget", "How long a verdict is repeated where snapshots cannot be seen.")
+        int, seconds("hook-budget", "How long a verdict is repeated where snapshots cannot be seen.")
     ] = 1200,
 ) -> None:
     """Judge the fence, release it, and see the instance stream again.
@@ -150,7 +129,7 @@ def unfence_command(
         repeat_within=timedelta(seconds=hook_budget),
     )
     ports = real_world(context.obj)
-    unfence(_refs(ports, namespace, cluster), outcome, ports, limits)
+    unfence(_refs(ports, namespace, cluster, flavour), outcome, ports, limits)
 
 
 @app.command("verify-restore")
@@ -158,6 +137,7 @@ def verify_restore_command(
     context: typer.Context,
     namespace: Namespace,
     cluster: Clusters = None,
+    flavour: Flavours = None,
     expect_fence_id: Annotated[
         str | None,
         typer.Option(envvar="KANFUNC_EXPECT_FENCE_ID", help="The fence that the restore point must be of."),
@@ -176,14 +156,14 @@ def verify_restore_command(
         bool,
         typer.Option("--wait-replicas", envvar="KANFUNC_WAIT_REPLICAS", help="Wait for all replicas, too."),
     ] = False,
-    primary_timeout: Annotated[int, _seconds("primary-timeout", "For the primary to come back.")] = 900,
+    primary_timeout: Annotated[int, seconds("primary-timeout", "For the primary to come back.")] = 900,
     stream_timeout: StreamTimeout = 300,
     clock_tolerance: Annotated[
         int,
         typer.Option(
             envvar="KANFUNC_CLOCK_TOLERANCE",
             min=0,
-            max=_WEEK,
+            max=WEEK,
             metavar="SECONDS",
             help="How far the clocks of the nodes and of the API server may differ.",
         ),
@@ -202,12 +182,27 @@ def verify_restore_command(
     )
     ports = real_world(context.obj)
     verify_restores(
-        _refs(ports, namespace, cluster),
+        _refs(ports, namespace, cluster, flavour),
         expect_fence_id,
         ports,
         limits,
         publish=lambda found: _publish(found, context.obj, report),
     )
+
+
+@app.command("elect")
+def elect_command(
+    context: typer.Context, namespace: Namespace, cluster: Clusters = None, flavour: Flavours = None
+) -> None:
+    """Elect the replica to be backed up, where the operator has no backup adapter (CloudNativePG).
+
+    The replica that has replayed most is labelled, with its volumes, as EDB's add-on kasten would do; all
+    others are labelled as excluded. Whoever is elected stays elected while it streams. Must have run before
+    Kasten discovers the volumes; clusters of operators with an adapter are left to it.
+    """
+    ports = real_world(context.obj)
+    for ref in _refs(ports, namespace, cluster, flavour):
+        elect(ref, ports)
 
 
 def _publish(report: Report, console: Console, folder: Path | None) -> None:
@@ -220,8 +215,11 @@ def _publish(report: Report, console: Console, folder: Path | None) -> None:
         (folder / f"{name}.txt").write_text(report.text() + "\n")
 
 
-def _refs(ports: Ports, namespace: str, names: list[str] | None) -> list[ClusterRef]:
-    return [cluster.ref for cluster in select_clusters(ports.api, namespace, names or [])]
+def _refs(
+    ports: Ports, namespace: str, names: list[str] | None, flavours: list[FlavourName] | None
+) -> list[ClusterRef]:
+    wanted = [each for each in FLAVOURS if not flavours or each.name in flavours]
+    return [cluster.ref for cluster in select_clusters(ports, namespace, names or [], wanted)]
 
 
 def main() -> NoReturn:

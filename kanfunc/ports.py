@@ -4,14 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kanfunc.domain.adapter import Argv
+from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.coldness import Control, WalTail
+from kanfunc.domain.flavour import Flavour
+from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import Inscription
-from kanfunc.domain.preflight import Replication
-from kanfunc.domain.record import Changes
+from kanfunc.domain.record import Changes, Proof
+from kanfunc.domain.replication import Replication
 from kanfunc.domain.snapshots import VolumeSnapshot
-from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, Switch
+from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, RunningBackup, Volume, World
 
 
@@ -28,8 +30,8 @@ class Clock(Protocol):
 class ClusterApi(Protocol):
     """The API server. Every method may raise ApiFailed; what is not there is NotFound."""
 
-    def clusters(self, namespace: str) -> tuple[Cluster, ...]:
-        """All Clusters of the namespace, in the order of their names; NotFound where the type is unknown."""
+    def clusters(self, namespace: str, flavour: Flavour) -> tuple[Cluster, ...]:
+        """Its Clusters of the namespace, in the order of their names; NotFound where the type is unknown."""
 
     def cluster(self, ref: ClusterRef) -> Cluster:
         """The Cluster as it is now."""
@@ -43,6 +45,11 @@ class ClusterApi(Protocol):
     def annotate(self, cluster: Cluster, changes: Changes) -> None:
         """Set or remove annotations, on condition that this is still the Cluster with the annotations that
         were read; else Conflict.
+        """
+
+    def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:
+        """Set or remove labels of a pod or volume of that cluster, on condition that it is still the object
+        with the labels that were read; else Conflict.
         """
 
     def watch_cluster(self, ref: ClusterRef, seconds: float) -> Iterator[Cluster]:
@@ -146,6 +153,9 @@ class InstanceShell(Protocol):
 
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """Traces of the promotion to `switch.child` on that instance's volume."""
+
+    def resumption(self, ref: ClusterRef, instance: str, proof: Proof) -> ResumptionFacts:
+        """What follows the shutdown checkpoint of a cold primary in that instance's WAL."""
 
 
 class Journal(Protocol):

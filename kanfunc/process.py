@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
-from kanfunc.domain.flavour import EDB
 from kanfunc.gateways.console import Console, SystemClock
 from kanfunc.ports import Ports
 
@@ -48,7 +47,7 @@ def real_world(console: Console) -> Ports:
 
     configuration = connect()
     return Ports(
-        api=KubeApi(configuration, EDB),
+        api=KubeApi(configuration),
         shell=PodInstances(PodExec(configuration)),
         journal=console,
         clock=SystemClock(),

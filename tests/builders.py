@@ -17,7 +17,7 @@ from kanfunc.domain.world import Cluster, ClusterRef, Instance, RunningBackup, V
 Manifest = dict[str, Any]
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-REF = ClusterRef("prod", "pg")
+REF = ClusterRef("prod", "pg", EDB)
 KASTEN = "kasten-enterprisedb.io"
 FENCED, ADDONS = EDB.key("fencedInstances"), EDB.key("addons")
 PRE = ("/controller/manager", "snapshot", "hook", "pre", "backup")

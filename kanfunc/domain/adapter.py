@@ -1,151 +1,166 @@
-"""The contract of EDB's external backup adapter, add-on `kasten`: who is elected, and how it is stopped.
+"""The contract of EDB's external backup adapter: the words in which it says who is elected, and how the
+instance is stopped. On clusters whose operator has no adapter we play it ourselves, in the words of `kasten`.
 
-Source: add-ons page of EDB Postgres for Kubernetes; key names and values as observed with operator 1.25.
+Source: add-ons page of EDB Postgres for Kubernetes; key names and values of `kasten` as observed with
+operator 1.25.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from kanfunc.domain.codec import Malformed, decode
+import msgspec
+
+from kanfunc.domain.codec import Malformed, decode, decode_yaml
 from kanfunc.domain.errors import Refused
-from kanfunc.domain.world import POSTGRES_CONTAINER, Cluster, Instance, Volume, World
+from kanfunc.domain.world import Cluster
 
-ADDON = "kasten"
-_PREFIX = "kasten-enterprisedb.io"
-_HAS_HOOKS, _ELECTED, _EXCLUDED = f"{_PREFIX}/hasHooks", f"{_PREFIX}/elected", f"{_PREFIX}/excluded"
-_TRUE = "true"
+KASTEN, FREE_KEYS = "kasten", "external-backup-adapter-cluster"
+_CONFIG = "externalBackupAdapterClusterConfig"
+_OTHER_PRODUCT = "icpdsupport/"
 
-Argv = tuple[str, ...]
+Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Hooks:
-    """The commands that the operator wants run in the elected pod, as argv, never as shell text."""
+class Adapter:
+    """Labels and annotation keys of one adapter.
 
-    pre_backup: Argv
-    on_error: Argv
-    post_backup: Argv
+    excludes_all: every volume that is not elected carries the labels `excluded`; otherwise a selector of the
+    configuration says which do.
+    """
+
+    hooked: Labels
+    elected: Labels
+    excluded: Labels
+    excludes_all: bool
+    pre_container: str
+    pre_command: str
+    on_error: str
+    post_container: str
+    post_command: str
 
 
-def require_addon(cluster: Cluster) -> None:
-    """Refuse a cluster that the adapter does not decorate: its copy would be hot."""
-    annotation = cluster.flavour.key("addons")
+_PREFIX = "kasten-enterprisedb.io"
+KASTEN_ADAPTER = Adapter(
+    hooked={f"{_PREFIX}/hasHooks": "true"},
+    elected={f"{_PREFIX}/elected": "true"},
+    excluded={f"{_PREFIX}/excluded": "true"},
+    excludes_all=True,
+    pre_container=f"{_PREFIX}/pre-backup-container",
+    pre_command=f"{_PREFIX}/pre-backup-command",
+    on_error=f"{_PREFIX}/pre-backup-on-error",
+    post_container=f"{_PREFIX}/post-backup-container",
+    post_command=f"{_PREFIX}/post-backup-command",
+)
+
+
+def adapter_of(cluster: Cluster) -> Adapter:
+    """The adapter that decorates this cluster; Refused where there is none: its copy would be hot."""
+    annotation = cluster.flavour.adapter_key("addons")
     text = cluster.annotations.get(annotation)
     try:
         addons = decode(text, list[str]) if text else []
     except Malformed as error:
         raise Refused(
             f"annotation {annotation} on Cluster {cluster.ref} is {text!r}, which cannot be read ({error})",
-            expected=f"""a JSON list such as '["{ADDON}"]'""",
+            expected=f"""a JSON list such as '["{KASTEN}"]'""",
             remedy="correct the annotation",
         ) from error
-    if ADDON not in addons:
-        raise Refused(
-            f"Cluster {cluster.ref} does not have the add-on {ADDON} ({annotation}: {text or 'absent'})",
-            expected=f"""{annotation}: '["{ADDON}"]', so that a replica is elected and can be fenced""",
-            remedy="annotate the Cluster, or exclude it from the policy: without a fence "
-            "its copy would be hot, and must not look like a backup",
-        )
-
-
-def elected_instance(world: World) -> Instance:
-    """The one replica that the operator elected; Refused when there is none, several, or the primary."""
-    cluster = world.cluster
-    elected = [pod for pod in world.instances if pod.labels.get(_HAS_HOOKS) == _TRUE]
-    if len(elected) != 1:
-        names = ", ".join(pod.name for pod in elected) or "no pod"
-        raise Refused(
-            f"{names} of Cluster {cluster.ref} carries label {_HAS_HOOKS}={_TRUE}",
-            expected="exactly one pod: the replica elected for the backup",
-            remedy="look into the operator's log: its adapter elects a replica only in a healthy cluster",
-        )
-    instance = elected[0]
-    if instance.name in {cluster.current_primary, cluster.target_primary}:
-        raise Refused(
-            f"the elected instance {instance.name} is the primary of Cluster {cluster.ref}",
-            expected="a replica: the primary is never stopped for a backup",
-            remedy="wait until the operator has elected a replica, or add one (spec.instances)",
-        )
-    announced = cluster.annotations.get(cluster.flavour.key("backupInstance"))
-    if announced and announced != instance.name:
-        raise Refused(
-            f"Cluster {cluster.ref} announces {announced} as its backup instance, "
-            f"but the labels are on {instance.name}",
-            expected="one election",
-            remedy="the election is changing: run again in a moment",
-        )
-    return instance
-
-
-def elected_volumes(world: World, instance: Instance) -> tuple[Volume, ...]:
-    """The volumes of the elected instance; Refused unless Kasten's label filter takes exactly these."""
-    volumes = world.volumes_of(instance)
-    _require_whole_group(world.cluster, instance, volumes)
-    for volume in world.volumes:
-        elected = volume.labels.get(_ELECTED) == _TRUE
-        excluded = volume.labels.get(_EXCLUDED) == _TRUE
-        if volume in volumes and (excluded or not elected):
-            _refuse_labels(volume, f"{_ELECTED}={_TRUE} and no {_EXCLUDED}: it is the elected instance's")
-        if volume not in volumes and (elected or not excluded):
-            _refuse_labels(volume, f"{_EXCLUDED}={_TRUE}: it is not the elected instance {instance.name}'s")
-    return volumes
-
-
-def _require_whole_group(cluster: Cluster, instance: Instance, volumes: tuple[Volume, ...]) -> None:
-    """A restore adopts a group of volumes only when it is complete."""
-    expected = ["PG_DATA"]
-    expected += ["PG_WAL"] if cluster.spec.get("walStorage") else []
-    expected += ["PG_TABLESPACE"] * len(cluster.spec.get("tablespaces") or ())
-    if (found := sorted(volume.role for volume in volumes)) != sorted(expected):
-        raise Refused(
-            f"instance {instance.name} mounts the volumes {found or 'none'}",
-            expected=f"{sorted(expected)}, as Cluster {cluster.ref} specifies",
-            remedy="a restore would not adopt an incomplete group: look at the pod's volumes, their labels",
-        )
-
-
-def _refuse_labels(volume: Volume, expected: str) -> None:
-    adapter_labels = {key: value for key, value in volume.labels.items() if key.startswith(_PREFIX)}
+    if KASTEN in addons:
+        return KASTEN_ADAPTER
+    if FREE_KEYS in addons and cluster.flavour.has_adapter:
+        return _configured(cluster)
     raise Refused(
-        f"PersistentVolumeClaim {volume.name} carries the labels {adapter_labels or 'none of the adapter'}",
-        expected=expected,
-        remedy="the snapshot would hold the wrong volumes; wait for the operator to label them, "
-        "or look into its log",
+        f"Cluster {cluster.ref} does not have the add-on {KASTEN} ({annotation}: {text or 'absent'})",
+        expected=f"""{annotation}: '["{KASTEN}"]', so that a replica is elected and can be fenced""",
+        remedy="annotate the Cluster, or exclude it from the policy: without a fence "
+        "its copy would be hot, and must not look like a backup",
     )
 
 
-def hooks_of(instance: Instance) -> Hooks:
-    """The hook commands that the operator wrote on the elected pod; Refused where they cannot be run."""
-    for phase in ("pre", "post"):
-        container = _annotation(instance, f"{phase}-backup-container")
-        if container != POSTGRES_CONTAINER:
-            raise Refused(
-                f"annotation {_PREFIX}/{phase}-backup-container on pod {instance.name} is {container!r}",
-                expected=f"{POSTGRES_CONTAINER!r}, where PostgreSQL runs",
-                remedy="look into the operator's log; this operator version may be newer than kanfunc",
-            )
-    return Hooks(
-        pre_backup=_argv(instance, "pre-backup-command"),
-        on_error=_argv(instance, "pre-backup-on-error"),
-        post_backup=_argv(instance, "post-backup-command"),
-    )
+def is_of_another_product(cluster: Cluster) -> bool:
+    """Whether another product's adapter decorates it: Cloud Pak for Data marks with `icpdsupport/*`."""
+    config = cluster.annotations.get(cluster.flavour.adapter_key(_CONFIG), "")
+    keys = (*cluster.labels, *cluster.annotations)
+    return _OTHER_PRODUCT in config or any(key.startswith(_OTHER_PRODUCT) for key in keys)
 
 
-def _argv(instance: Instance, name: str) -> Argv:
-    text = _annotation(instance, name)
+class _Decorator(msgspec.Struct, frozen=True):
+    key: str
+    value: str
+    metadata_type: Literal["label", "annotation"] = msgspec.field(name="metadataType")
+
+
+class _Key(msgspec.Struct, frozen=True):
+    key: str
+
+
+class _PreBackup(msgspec.Struct, frozen=True, rename="camel"):
+    container: _Key
+    command: _Key
+    on_error: _Key
+
+
+class _PostBackup(msgspec.Struct, frozen=True):
+    container: _Key
+    command: _Key
+
+
+class _Config(msgspec.Struct, frozen=True, rename="camel"):
+    """The adapter's configuration, as far as we read it; newer keys are passed over."""
+
+    backup_instance_decorators: list[_Decorator]
+    pre_backup_hook_configuration: _PreBackup
+    post_backup_hook_configuration: _PostBackup
+    elected_resources_decorators: list[_Decorator] = []
+    excluded_resources_decorators: list[_Decorator] = []
+    excluded_resources_selector: str = ""
+
+
+def _configured(cluster: Cluster) -> Adapter:
+    annotation = cluster.flavour.adapter_key(_CONFIG)
+    text = cluster.annotations.get(annotation, "")
     try:
-        argv = tuple(decode(text, list[str]))
-    except Malformed as error:
-        argv, reason = (), str(error)
-    else:
-        reason = "an empty command"
-    if not argv or not argv[0] or any("\0" in word for word in argv):
-        raise Refused(
-            f"annotation {_PREFIX}/{name} on pod {instance.name} is {text!r} ({reason})",
-            expected="a JSON list of words, the command's name first",
-            remedy="look into the operator's log; nothing is ever run through a shell instead",
+        config = decode_yaml(text, _Config)
+        pre, post = config.pre_backup_hook_configuration, config.post_backup_hook_configuration
+        return Adapter(
+            hooked=_labels(config.backup_instance_decorators, "backupInstanceDecorators"),
+            **_volume_labels(config),
+            excludes_all=not config.excluded_resources_selector,
+            pre_container=_key(pre.container),
+            pre_command=_key(pre.command),
+            on_error=_key(pre.on_error),
+            post_container=_key(post.container),
+            post_command=_key(post.command),
         )
-    return argv
+    except Malformed as error:
+        raise Refused(
+            f"annotation {annotation} on Cluster {cluster.ref} cannot be used: {error}",
+            expected="the YAML of EDB's external backup adapter, with labels for the elected instance and "
+            "for its volumes, and the annotation names of both hooks",
+            remedy="correct the annotation; labels, because Kasten's filters see nothing else",
+        ) from error
 
 
-def _annotation(instance: Instance, name: str) -> str:
-    return instance.annotations.get(f"{_PREFIX}/{name}", "")
+def _volume_labels(config: _Config) -> dict[str, Labels]:
+    elected, excluded = config.elected_resources_decorators, config.excluded_resources_decorators
+    if not elected and not excluded:
+        raise Malformed("neither electedResourcesDecorators nor excludedResourcesDecorators is set")
+    return {
+        "elected": _labels(elected, "electedResourcesDecorators") if elected else {},
+        "excluded": _labels(excluded, "excludedResourcesDecorators") if excluded else {},
+    }
+
+
+def _labels(decorators: Iterable[_Decorator], name: str) -> Labels:
+    labels = {each.key: each.value for each in decorators if each.metadata_type == "label"}
+    if not labels or not all(labels):
+        raise Malformed(f"{name} has no label")
+    return labels
+
+
+def _key(named: _Key) -> str:
+    if not named.key:
+        raise Malformed("a hook's annotation has no name")
+    return named.key

@@ -1,9 +1,10 @@
-"""JSON of our own objects (record, mark, verdict): strict about types, tolerant of newer keys."""
+"""JSON of our own objects (record, mark, verdict) and YAML of others: strict types, newer keys tolerated."""
 
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+import msgspec.yaml
 
 from kanfunc.domain.errors import PlatformFailed
 from kanfunc.domain.lsn import Lsn
@@ -28,6 +29,14 @@ def decode(text: str, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=shape, dec_hook=_position)
     except (msgspec.MsgspecError, PlatformFailed, UnicodeError, ValueError) as error:
+        raise Malformed(str(error)) from error
+
+
+def decode_yaml(text: str, shape: type[T]) -> T:
+    """Parse YAML into `shape`; raises Malformed."""
+    try:
+        return msgspec.yaml.decode(text, type=shape)
+    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
         raise Malformed(str(error)) from error
 
 

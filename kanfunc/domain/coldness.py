@@ -12,7 +12,7 @@ from typing import Self
 from kanfunc.domain.errors import PlatformFailed, Unproven
 from kanfunc.domain.lsn import Lsn
 
-COLD_STANDBY = "shut down in recovery"
+COLD_STANDBY, COLD_PRIMARY = "shut down in recovery", "shut down"
 
 _RECORD = re.compile(
     r"rmgr: \w+ +len \(rec/tot\): *\d+/ *(\d+), tx: *\d+, "
@@ -25,10 +25,14 @@ _SHORT_PAGE_HEADER, _LONG_PAGE_HEADER, _ALIGNMENT = 24, 40, 8
 
 @dataclass(frozen=True)
 class Control:
-    """The part of `pg_controldata` that the proof needs. Sizes are bytes."""
+    """The part of `pg_controldata` that the proof needs. Sizes are bytes.
+
+    timeline: that of the minimum recovery location; on a primary, which has none, of the last checkpoint.
+    """
 
     state: str
     system_identifier: str
+    checkpoint: Lsn
     minimum_recovery: Lsn
     timeline: int
     segment_size: int
@@ -41,11 +45,18 @@ class Control:
         lines = (line.split(":", 1) for line in text.splitlines() if ":" in line)
         values = {name.strip(): value.strip() for name, value in lines}
         try:
+            state = values["Database cluster state"]
+            primary = state == COLD_PRIMARY
             return cls(
-                state=values["Database cluster state"],
+                state=state,
                 system_identifier=values["Database system identifier"],
+                checkpoint=Lsn.parse(values["Latest checkpoint location"]),
                 minimum_recovery=Lsn.parse(values["Minimum recovery ending location"]),
-                timeline=int(values["Min recovery ending loc's timeline"]),
+                timeline=int(
+                    values[
+                        "Latest checkpoint's TimeLineID" if primary else "Min recovery ending loc's timeline"
+                    ]
+                ),
                 segment_size=int(values["Bytes per WAL segment"]),
                 page_size=int(values["WAL block size"]),
                 version=values["pg_control version number"],
@@ -74,8 +85,10 @@ class Segment(StrEnum):
 
 @dataclass(frozen=True)
 class WalTail:
-    """What stands in pg_wal from the minimum recovery location on: the state of the file that holds it, the
-    last record and the complaint that `pg_waldump` printed, and the newest file of that timeline.
+    """What stands in pg_wal from the minimum recovery location on (on a primary: from the last checkpoint).
+
+    segment: state of the file that holds it; newest_segment: the newest file of that timeline; the last
+    record, and the complaint, that `pg_waldump` printed.
     """
 
     segment: Segment
@@ -89,6 +102,8 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
 
     Raises Unproven when a segment that must be there is missing: recovery of the copy would end early.
     """
+    if control.state == COLD_PRIMARY:
+        return _end_of_shutdown_checkpoint(control, tail)
     start = control.segment_name(control.minimum_recovery)
     if tail.segment is not Segment.BEGUN:
         # where a segment ends WAL may end: then the next file was not begun
@@ -106,14 +121,32 @@ def end_of_wal(control: Control, tail: WalTail) -> Lsn:
                 remedy="run pg_waldump in the pod by hand",
             )
         return control.minimum_recovery
-    record = _RECORD.match(tail.last_record)
-    if not record:
-        raise PlatformFailed(f"the output of pg_waldump cannot be read: {tail.last_record!r}")
-    end = _skip(Lsn.parse(record[2]), int(record[1]), control)
+    _, end = _extent(control, tail)
     if re.match(r"rmgr: XLOG\b.* desc: SWITCH\b", tail.last_record):
         # nothing can follow it in its segment: to PostgreSQL that record ends where the segment ends
         end = Lsn(-(-end // control.segment_size) * control.segment_size)
     return end
+
+
+def _end_of_shutdown_checkpoint(control: Control, tail: WalTail) -> Lsn:
+    """A primary that shut down cleanly has written nothing after the checkpoint that says so."""
+    start, end = _extent(control, tail) if tail.last_record else (None, Lsn(0))
+    if start != control.checkpoint or "CHECKPOINT_SHUTDOWN" not in tail.last_record:
+        raise Unproven(
+            f"the WAL of the stopped primary ends with {tail.last_record or tail.complaint or 'nothing'!r}",
+            expected=f"its shutdown checkpoint at {control.checkpoint}",
+            remedy="see the instance's log; its copy would have to recover",
+        )
+    return end
+
+
+def _extent(control: Control, tail: WalTail) -> tuple[Lsn, Lsn]:
+    """Begin and end of the last record."""
+    record = _RECORD.match(tail.last_record)
+    if not record:
+        raise PlatformFailed(f"the output of pg_waldump cannot be read: {tail.last_record!r}")
+    start = Lsn.parse(record[2])
+    return start, _skip(start, int(record[1]), control)
 
 
 def _missing(name: str, control: Control, tail: WalTail) -> Unproven:

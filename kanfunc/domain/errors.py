@@ -69,6 +69,12 @@ class NotFound(ApiFailed):
     """The object, or the whole resource type, is not there."""
 
 
+class Forbidden(ApiFailed):
+    """The API server does not let us: the same call would fail again, and what failed was not done."""
+
+    exit_code = 3
+
+
 class Conflict(ApiFailed):
     """Somebody changed the object since it was read: read again, decide again."""
 
@@ -84,6 +90,12 @@ class ExecFailed(PlatformFailed):
         super().__init__(found, remedy=remedy)
         self.timed_out = timed_out
         """The command was ended at its limit: it is known not to run any more."""
+
+
+class ExecForbidden(ExecFailed):
+    """The API server does not let us run commands in that pod: nothing ran."""
+
+    exit_code = 3
 
 
 _WORST_FIRST = (4, 2, 1, 3)

@@ -29,7 +29,8 @@ class VerifiedMark(msgspec.Struct, frozen=True, kw_only=True):
     cluster_uid: str
     volumes: dict[str, str]
     """Claim name -> claim UID of the volumes that carry this verdict."""
-    promoted: Instant
+    continued: Instant
+    """When the database went on from the fence point in this restore (promotion, or first commit)."""
     verified: Instant
 
 

@@ -2,48 +2,29 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
-from kanfunc.domain.adapter import Hooks, elected_instance, elected_volumes, hooks_of, require_addon
+from kanfunc.domain.adapter import Adapter, adapter_of
+from kanfunc.domain.election import elected_instance, elected_volumes
 from kanfunc.domain.errors import Refused
+from kanfunc.domain.hooks import Hooks, hooks_of
 from kanfunc.domain.record import Record, own_record_of
+from kanfunc.domain.replication import Replication
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, Volume, World
-
-
-class Standby(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of pg_stat_replication on the primary."""
-
-    name: str
-    state: str
-    sync_state: str
-    replay_lsn: str | None = None
-
-
-class Replication(msgspec.Struct, frozen=True, kw_only=True):
-    """What the primary itself says of its role and its standbys."""
-
-    in_recovery: bool
-    system_identifier: str
-    standbys: tuple[Standby, ...]
-
-    def streaming(self, name: str) -> bool:
-        """Whether the standby of that name receives WAL now."""
-        return any(standby.name == name and standby.state == "streaming" for standby in self.standbys)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Who will be fenced, and how.
 
-    others: all instances besides that one and the primary. standing: the record of a run that died, if
-    anything of it stands.
+    hooks: the operator's commands; None where the fence is placed by a patch of ours. others: all instances
+    besides that one and the primary. standing: the record of a run that died, if anything of it stands.
     """
 
     cluster: Cluster
+    adapter: Adapter
     primary: Instance
     instance: Instance
     volumes: tuple[Volume, ...]
-    hooks: Hooks
+    hooks: Hooks | None
     others: frozenset[str]
     standing: Record | None
 
@@ -52,22 +33,28 @@ class Plan:
         """The Cluster's namespace and name."""
         return self.cluster.ref
 
+    @property
+    def stops_primary(self) -> bool:
+        """Whether it is the primary itself that was elected: its Cluster allows the outage."""
+        return self.instance.name == self.primary.name
+
 
 def plan_fence(world: World) -> Plan:
     """Decide; raises Refused with the first reason that speaks against a fence."""
     cluster = world.cluster
-    require_addon(cluster)
+    adapter = adapter_of(cluster)
     record = own_record_of(cluster)
     _require_free_fence_list(cluster, record)
     _require_no_backup(world)
     primary = _settled_primary(world)
-    instance = elected_instance(world)
+    instance = elected_instance(world, adapter)
     return Plan(
         cluster=cluster,
+        adapter=adapter,
         primary=primary,
         instance=instance,
-        volumes=elected_volumes(world, instance),
-        hooks=hooks_of(instance),
+        volumes=elected_volumes(world, instance, adapter),
+        hooks=hooks_of(instance, adapter) if cluster.flavour.has_adapter else None,
         others=frozenset(pod.name for pod in world.instances) - {instance.name, primary.name},
         standing=record if record and (record.live or record.owned_entries(cluster)) else None,
     )
@@ -101,12 +88,18 @@ def _settled_primary(world: World) -> Instance:
             expected="a cluster that stays",
             remedy="exclude it from the policy",
         )
+    if cluster.annotations.get(cluster.flavour.key("hibernation")) == "on":
+        raise Refused(
+            f"Cluster {cluster.ref} is hibernated",
+            expected="running instances: without a pod nobody can look into its volumes and prove anything",
+            remedy="wake it (remove that annotation) for the backup, or exclude it from the policy",
+        )
     if world.primary is None:
         raise Refused(
             f"Cluster {cluster.ref} has no settled primary (current: {cluster.current_primary or 'none'}, "
             f"target: {cluster.target_primary or 'none'})",
             expected="current and target primary to be the same, with a pod",
-            remedy="a switchover or failover is going on, or the cluster is hibernated: run again after it",
+            remedy="a switchover or failover is going on: run again after it",
         )
     return world.primary
 
@@ -114,7 +107,8 @@ def _settled_primary(world: World) -> Instance:
 def require_replication(plan: Plan, replication: Replication) -> None:
     """Refuse unless the primary is one, and serves the elected instance and another replica.
 
-    With two instances a primary that dies while the replica is fenced takes its commits with it.
+    With two instances a primary that dies while the replica is fenced takes its commits with it. Where the
+    primary itself was elected, by permission, no copy can be more than it has, and the outage is accepted.
     The instance of a dead run's fence need not stream: it may still be stopped.
     """
     if replication.in_recovery:
@@ -123,7 +117,9 @@ def require_replication(plan: Plan, replication: Replication) -> None:
             expected="a primary that accepts writes",
             remedy="a failover is going on: run again after it",
         )
-    names = {standby.name for standby in replication.standbys if standby.state == "streaming"}
+    if plan.stops_primary:
+        return
+    names = set(replication.streaming)
     if plan.standing is None and plan.instance.name not in names:
         raise Refused(
             f"the elected instance {plan.instance.name} does not stream from {plan.primary.name}",

@@ -49,7 +49,7 @@ class Late(msgspec.Struct, frozen=True, kw_only=True):
     until: Instant
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
+class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was measured at the fence. `bound` and `xid` are those of our own transaction on the primary."""
 
     bound: Lsn
@@ -62,6 +62,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     """SHA-256 of pg_control and the time of its last write: changes whenever PostgreSQL starts."""
     control_version: str
+    shutdown_checkpoint: Lsn | None = None
+    """Where the WAL of a stopped primary ends; None on a standby."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

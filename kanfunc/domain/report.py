@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 
 from kanfunc.domain.errors import Unproven
+from kanfunc.domain.finding import Finding, Status
 from kanfunc.domain.mark import Mark
-from kanfunc.domain.restoration import Finding, Status
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     proven: bool
     instance: str | None = None
     mark: Mark | None = None
-    promoted: datetime | None = None
+    continued: datetime | None = None
+    """When the database went on from the fence point in this restore, by the clock of its node."""
     foreign_fences: tuple[str, ...] = ()
     """Entries of the fence list that are not ours and still stand."""
 

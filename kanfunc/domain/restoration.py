@@ -3,40 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TypeVar
 
-import msgspec
-
+from kanfunc.domain.finding import Finding, Status, compare
 from kanfunc.domain.mark import Inscription, Mark, VerifiedMark, read_mark, read_verdict
-from kanfunc.domain.record import Proof
-from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, switch_from
+from kanfunc.domain.timeline import PrimaryFacts
 from kanfunc.domain.world import Cluster, Instance, Volume
 
 T = TypeVar("T")
-
-
-class Status(StrEnum):
-    """Outcome of one check."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_CHECKED = "not checked"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of the restored cluster: what was found, against what was expected."""
-
-    check: str
-    status: Status
-    found: str
-    expected: str = ""
-    meaning: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether this check was made and is good."""
-        return self.status is Status.PASSED
 
 
 @dataclass(frozen=True)
@@ -115,83 +89,12 @@ def identify(adopted: Adopted, cluster: Cluster, expected_ids: Iterable[str]) ->
     """Is the mark one that this restore may carry: the expected fence, this cluster, another incarnation?"""
     mark, wanted = adopted.mark, sorted(set(expected_ids))
     return [
-        _finding("mark", mark.id, " and ".join(wanted) or mark.id,
+        compare("mark", mark.id, " and ".join(wanted) or mark.id,
                  good=not wanted or wanted == [mark.id],
                  bad="the restored volumes are those of another fence"),
-        _finding("cluster", mark.cluster, cluster.ref.name, bad="the volumes are those of another cluster"),
-        _finding("incarnation", f"mark of Cluster UID {mark.cluster_uid}",
+        compare("cluster", mark.cluster, cluster.ref.name, bad="the volumes are those of another cluster"),
+        compare("incarnation", f"mark of Cluster UID {mark.cluster_uid}",
                  f"a UID other than this Cluster's own {cluster.uid}",
                  good=mark.cluster_uid != cluster.uid,
                  bad="the mark was written in this very cluster: nothing was restored since"),
     ]  # fmt: skip
-
-
-def continue_from(proof: Proof, facts: PrimaryFacts) -> list[Finding]:
-    """Does the restored database continue exactly the fence point?"""
-    return [
-        _finding("system identifier", facts.system_identifier, proof.system_identifier,
-                 bad="this is another database"),
-        _end_point(proof, facts),
-        _finding("marked transaction", f"xid {proof.xid}: {facts.xid_status or 'unknown'}",
-                 f"xid {proof.xid}: committed",
-                 bad="the transaction that the fence committed on the primary is not in this database"),
-    ]  # fmt: skip
-
-
-def _end_point(proof: Proof, facts: PrimaryFacts) -> Finding:
-    switch = switch_from(proof.timeline, facts)
-    expected = f"timeline {proof.timeline} ends at {proof.end_of_wal}"
-    if switch is None:
-        return Finding(
-            check="end point", status=Status.FAILED, expected=expected,
-            found=f"timeline {facts.timeline} goes on without a promotion from timeline {proof.timeline}",
-            meaning="not provable: the copy was started by crash recovery, not promoted from the fence point",
-        )  # fmt: skip
-    meaning = "WAL that the fenced instance held is missing from the restore"
-    if switch.position > proof.end_of_wal:
-        meaning = (
-            "the restore went past the fence point: it found more WAL, most likely in a reachable archive. "
-            "Restore again without it (remove /spec/backup and /spec/plugins by a transform)"
-        )
-    return _finding(
-        "end point", f"timeline {proof.timeline} ends at {switch.position}", expected, bad=meaning
-    )
-
-
-def promoted_here(adopted: Adopted, facts: PromotionFacts, tolerance: timedelta) -> Finding:
-    """Did the promotion at the fence point happen in this restore, and not before the volume was made?
-
-    A mark survives on a volume that runs again; a later hot copy of it would pass everything else.
-    """
-    created, at = adopted.data_volume.created, facts.at
-    expected = (
-        f"promotion after {created:%Y-%m-%d %H:%M:%SZ}, when volume {adopted.data_volume.name} was made"
-    )
-    expected += f" (clocks may differ by {tolerance.total_seconds():g} s)"
-    if at is None:
-        return Finding(
-            check="promoted in this restore", status=Status.FAILED, found="no trace of the promotion",
-            expected=expected, meaning="the history file of the new timeline is gone from the adopted volume",
-        )  # fmt: skip
-    return _finding("promoted in this restore", f"promotion at {at:%Y-%m-%d %H:%M:%SZ}", expected,
-                    good=at >= created - tolerance,
-                    bad="the mark is an old one: this volume was restored before, ran on, and was copied hot"
-                    )  # fmt: skip
-
-
-def earlier_verdict(verdict: VerifiedMark) -> Finding:
-    """The finding that quotes what an earlier run proved on these very volumes."""
-    return Finding(
-        check="promoted in this restore", status=Status.PASSED,
-        found=f"proven on {verdict.verified:%Y-%m-%d %H:%M:%SZ}: promotion at "
-        f"{verdict.promoted:%Y-%m-%d %H:%M:%SZ}",
-        expected="an earlier verdict on these volumes of this Cluster",
-    )  # fmt: skip
-
-
-def _finding(check: str, found: str, expected: str, *, bad: str, good: bool | None = None) -> Finding:
-    passed = found == expected if good is None else good
-    status = Status.PASSED if passed else Status.FAILED
-    return Finding(
-        check=check, status=status, found=found, expected=expected, meaning="" if passed else bad
-    )  # fmt: skip

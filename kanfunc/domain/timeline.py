@@ -36,10 +36,27 @@ class PromotionFacts:
     @property
     def at(self) -> datetime | None:
         """When the promotion happened, by the clock of the node."""
-        time = re.search(r"END_OF_RECOVERY .*time (\d+-\d+-\d+ \d+:\d+:\d+\.\d+) UTC", self.end_of_recovery)
-        if time:
-            return datetime.strptime(time[1], "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC)
-        return self.history_written
+        return _time(r"END_OF_RECOVERY .*time ", self.end_of_recovery) or self.history_written
+
+
+@dataclass(frozen=True)
+class ResumptionFacts:
+    """How the WAL of a cold primary goes on: the record at its shutdown checkpoint, and the first commit (or
+    abort) after it, as `pg_waldump` prints them under TZ=UTC. Empty: recycled, or there is none.
+    """
+
+    checkpoint: str
+    first_commit: str
+
+    @property
+    def at(self) -> datetime | None:
+        """When the first transaction ended after the fence point, by the clock of the node."""
+        return _time(r"desc: (?:COMMIT|ABORT)\w* (?:\d+: )?", self.first_commit)
+
+
+def _time(before: str, record: str) -> datetime | None:
+    time = re.search(before + r"(\d+-\d+-\d+ \d+:\d+:\d+\.\d+) UTC", record)
+    return datetime.strptime(time[1], "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC) if time else None
 
 
 class Switch(msgspec.Struct, frozen=True):

@@ -11,12 +11,13 @@ from kanfunc.domain.flavour import RECORD_ANNOTATION, Flavour
 Manifest = Mapping[str, Any]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class ClusterRef:
-    """Where a Cluster is."""
+    """Where a Cluster is, and of which operator."""
 
     namespace: str
     name: str
+    flavour: Flavour
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -27,8 +28,8 @@ class Cluster:
     """The operator's Cluster, as far as we read it. `read_at` is the API server's clock (whole seconds)."""
 
     ref: ClusterRef
-    flavour: Flavour
     uid: str
+    labels: Mapping[str, str]
     annotations: Mapping[str, str]
     spec: Manifest
     current_primary: str
@@ -41,9 +42,9 @@ class Cluster:
         """Of the API server's JSON."""
         metadata, status = manifest["metadata"], manifest.get("status") or {}
         return cls(
-            ref=ClusterRef(metadata["namespace"], metadata["name"]),
-            flavour=flavour,
+            ref=ClusterRef(metadata["namespace"], metadata["name"], flavour),
             uid=metadata["uid"],
+            labels=metadata.get("labels") or {},
             annotations=metadata.get("annotations") or {},
             spec=manifest.get("spec") or {},
             current_primary=status.get("currentPrimary") or "",
@@ -51,6 +52,11 @@ class Cluster:
             read_at=read_at,
             deleting=bool(metadata.get("deletionTimestamp")),
         )
+
+    @property
+    def flavour(self) -> Flavour:
+        """Whose Cluster it is."""
+        return self.ref.flavour
 
     @property
     def fenced(self) -> FenceList:

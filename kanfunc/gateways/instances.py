@@ -7,14 +7,15 @@ from typing import TypeVar
 
 import msgspec
 
-from kanfunc.domain.adapter import Argv
 from kanfunc.domain.codec import Malformed, decode
 from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecFailed
+from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
-from kanfunc.domain.preflight import Replication
-from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, Switch
+from kanfunc.domain.record import Proof
+from kanfunc.domain.replication import Replication
+from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
 from kanfunc.gateways import scripts
 from kanfunc.gateways.podexec import PodExec
@@ -130,6 +131,14 @@ class PodInstances:
                 end_of_recovery=found["record"],
                 history_written=datetime.fromtimestamp(int(written), UTC) if written else None,
             )
+
+    def resumption(self, ref: ClusterRef, instance: str, proof: Proof) -> ResumptionFacts:
+        """See InstanceShell."""
+        arguments = (f"{proof.timeline}", f"{proof.shutdown_checkpoint}")
+        output = self._run(ref, instance, scripts.RESUMPTION, _LOOK_SECONDS, *arguments)
+        with _readable(output):
+            found = _sections(output)
+            return ResumptionFacts(checkpoint=found["checkpoint"], first_commit=found["commit"])
 
     def _run(self, ref: ClusterRef, pod: str, script: str, seconds: float, *arguments: str) -> str:
         argv = ("sh", "-c", script, "kanfunc", *arguments)

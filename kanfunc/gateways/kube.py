@@ -1,6 +1,6 @@
 """What we read and write on the API server: Clusters and what belongs to them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,54 +8,77 @@ import urllib3
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.errors import NotFound
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.record import Changes
 from kanfunc.domain.snapshots import VolumeSnapshot
-from kanfunc.domain.world import Cluster, ClusterRef, Instance, Manifest, RunningBackup, Volume, World
+from kanfunc.domain.world import (
+    POSTGRES_CONTAINER,
+    Cluster,
+    ClusterRef,
+    Instance,
+    Manifest,
+    RunningBackup,
+    Volume,
+    World,
+)
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, follow, items, items_if_known, read, translated
 
 _SNAPSHOTS = ("snapshot.storage.k8s.io", "v1")
 
 
+# the client would send a list as a merge patch, which would drop the tests
+_JSON_PATCH = "application/json-patch+json"
 _EVENT_SECONDS = 5
 """An Event is news: nothing waits long for it."""
+
+
+def guarded_patch(
+    field: str, uid: str, seen: Mapping[str, str], changes: Mapping[str, str | None]
+) -> list[dict[str, Any]]:
+    """One JSON patch of the annotations or labels; its first tests fail when what was seen has changed."""
+    patch: list[dict[str, Any]] = [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": f"/metadata/{field}", "value": dict(seen)},
+    ]
+    for key, value in changes.items():
+        path = f"/metadata/{field}/" + key.replace("~", "~0").replace("/", "~1")
+        if value is not None:
+            patch.append({"op": "add", "path": path, "value": value})
+        elif key in seen:
+            patch.append({"op": "remove", "path": path})
+    return patch
 
 
 class KubeApi:
     """ClusterApi over the official client."""
 
-    def __init__(self, configuration: client.Configuration, flavour: Flavour) -> None:
+    def __init__(self, configuration: client.Configuration) -> None:
         api = client.ApiClient(configuration)
-        self._flavour = flavour
         self._custom = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
         self._storage = client.StorageV1Api(api)
-        self._type = (flavour.group, flavour.version)
 
-    def clusters(self, namespace: str) -> tuple[Cluster, ...]:
+    def clusters(self, namespace: str, flavour: Flavour) -> tuple[Cluster, ...]:
         """See ClusterApi."""
         with translated(f"list Clusters of namespace {namespace}"):
-            body, date = read(
-                self._custom.list_namespaced_custom_object,
-                *self._type, namespace, self._flavour.plural,
-            )  # fmt: skip
-        found = [Cluster.from_manifest(item, self._flavour, date) for item in body["items"]]
-        return tuple(sorted(found, key=lambda cluster: cluster.ref))
+            body, date = read(self._custom.list_namespaced_custom_object, *_clusters(namespace, flavour))
+        found = [Cluster.from_manifest(item, flavour, date) for item in body["items"]]
+        return tuple(sorted(found, key=lambda cluster: cluster.ref.name))
 
     def cluster(self, ref: ClusterRef) -> Cluster:
         """See ClusterApi."""
         with translated(f"read Cluster {ref}"):
             body, date = read(
-                self._custom.get_namespaced_custom_object,
-                *self._type, ref.namespace, self._flavour.plural, ref.name,
-            )  # fmt: skip
-        return Cluster.from_manifest(body, self._flavour, date)
+                self._custom.get_namespaced_custom_object, *_clusters(ref.namespace, ref.flavour), ref.name
+            )
+        return Cluster.from_manifest(body, ref.flavour, date)
 
     def world(self, ref: ClusterRef) -> World:
         """See ClusterApi."""
         cluster = self.cluster(ref)
-        selector = f"{self._flavour.key('cluster')}={ref.name}"
+        selector = f"{ref.flavour.key('cluster')}={ref.name}"
         with translated(f"read pods and volumes of Cluster {ref}"):
             pods = items(self._core.list_namespaced_pod, ref.namespace, label_selector=selector)
             claims = items(
@@ -65,56 +88,56 @@ class KubeApi:
             )
         return World(
             cluster=cluster,
-            instances=tuple(Instance.from_manifest(pod) for pod in pods if self._is_instance(pod)),
-            volumes=tuple(Volume.from_manifest(claim, self._flavour) for claim in claims),
+            instances=tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour)),
+            volumes=tuple(Volume.from_manifest(claim, ref.flavour) for claim in claims),
             backups=self.running_backups(ref),
         )
 
-    def _is_instance(self, pod: Manifest) -> bool:
-        """Jobs that initialise or clone an instance carry the cluster's label, too."""
-        return pod["metadata"]["labels"].get(self._flavour.key("instanceName")) == pod["metadata"][
-            "name"
-        ] and any(container["name"] == "postgres" for container in pod["spec"]["containers"])
-
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         """See ClusterApi."""
-        items = self._custom_items(*self._type, ref.namespace, self._flavour.backups)
+        flavour = ref.flavour
+        items = self._custom_items(flavour.group, flavour.version, ref.namespace, flavour.backups)
         backups = (RunningBackup.from_manifest(item) for item in items)
         return tuple(backup for backup in backups if backup and backup.cluster == ref.name)
 
     def annotate(self, cluster: Cluster, changes: Changes) -> None:
-        """See ClusterApi. One JSON patch; its first tests fail when anything we decided on has changed."""
-        patch: list[dict[str, Any]] = [
-            {"op": "test", "path": "/metadata/uid", "value": cluster.uid},
-            {"op": "test", "path": "/metadata/annotations", "value": dict(cluster.annotations)},
-        ]
-        for key, value in changes.items():
-            path = "/metadata/annotations/" + key.replace("~", "~0").replace("/", "~1")
-            if value is not None:
-                patch.append({"op": "add", "path": path, "value": value})
-            elif key in cluster.annotations:
-                patch.append({"op": "remove", "path": path})
+        """See ClusterApi."""
         with translated(f"annotate Cluster {cluster.ref}"):
             self._custom.patch_namespaced_custom_object(
-                *self._type,
-                cluster.ref.namespace,
-                self._flavour.plural,
+                *_clusters(cluster.ref.namespace, cluster.flavour),
                 cluster.ref.name,
-                patch,
-                # the client would send a list as a merge patch, which would drop the tests
-                _content_type="application/json-patch+json",
+                guarded_patch("annotations", cluster.uid, cluster.annotations, changes),
+                _content_type=_JSON_PATCH,
                 _request_timeout=REQUEST_SECONDS,
+            )
+
+    def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:
+        """See ClusterApi."""
+        core = self._core
+        patch = (
+            core.patch_namespaced_pod
+            if isinstance(target, Instance)
+            else core.patch_namespaced_persistent_volume_claim
+        )
+        with translated(f"label {target.name} of Cluster {ref}"):
+            patch(
+                target.name,
+                ref.namespace,
+                guarded_patch("labels", target.uid, target.labels, changes),
+                _content_type=_JSON_PATCH,
+                _request_timeout=REQUEST_SECONDS,
+                _preload_content=False,
             )
 
     def watch_cluster(self, ref: ClusterRef, seconds: float) -> Iterator[Cluster]:
         """See ClusterApi."""
-        arguments = (*self._type, ref.namespace, self._flavour.plural)
+        arguments = _clusters(ref.namespace, ref.flavour)
         for manifests, date in follow(
             self._custom.list_namespaced_custom_object, arguments, seconds, ref.name
         ):
             if ref.name not in manifests:
                 raise NotFound(f"Cluster {ref} is gone")
-            yield Cluster.from_manifest(manifests[ref.name], self._flavour, date)
+            yield Cluster.from_manifest(manifests[ref.name], ref.flavour, date)
 
     def watch_instance(self, ref: ClusterRef, name: str, seconds: float) -> Iterator[Instance | None]:
         """See ClusterApi."""
@@ -173,3 +196,16 @@ class KubeApi:
             return items_if_known(
                 self._custom.list_namespaced_custom_object, group, version, namespace, plural
             )
+
+
+def _clusters(namespace: str, flavour: Flavour) -> tuple[str, str, str, str]:
+    """How the client's methods for custom objects name a namespace's Clusters."""
+    return flavour.group, flavour.version, namespace, flavour.plural
+
+
+def _is_instance(pod: Manifest, flavour: Flavour) -> bool:
+    """Jobs that initialise or clone an instance carry the cluster's label, too."""
+    metadata = pod["metadata"]
+    return metadata["labels"].get(flavour.key("instanceName")) == metadata["name"] and any(
+        container["name"] == POSTGRES_CONTAINER for container in pod["spec"]["containers"]
+    )

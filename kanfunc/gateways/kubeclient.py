@@ -14,7 +14,7 @@ import urllib3
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 
-from kanfunc.domain.errors import ApiFailed, Conflict, NotFound, WatchBroken
+from kanfunc.domain.errors import ApiFailed, Conflict, Forbidden, NotFound, Refused, WatchBroken
 from kanfunc.domain.world import Manifest
 
 REQUEST_SECONDS = 30
@@ -31,7 +31,7 @@ _RETRIES = urllib3.Retry(
 
 
 def connect() -> client.Configuration:
-    """Configuration of the pod's service account, else of the kubeconfig; ApiFailed when there is neither."""
+    """Configuration of the pod's service account, else of the kubeconfig; Refused when there is neither."""
     configuration = client.Configuration()
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -39,15 +39,25 @@ def connect() -> client.Configuration:
         else:
             config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # client's gap
     except Exception as error:  # a kubeconfig that is damaged makes the client fail in many ways
-        raise ApiFailed(
+        raise Refused(
             f"no access to a Kubernetes API server: {error}",
-            remedy="run in a pod with a service account, or set KUBECONFIG",
+            expected="a pod with a service account, or a kubeconfig",
+            remedy="run in such a pod, or set KUBECONFIG",
         ) from error
     configuration.retries = _RETRIES
     return configuration
 
 
-_BAD_REQUEST, _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 400, 404, 409, 410, 422
+_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 400, 401, 403
+_NOT_FOUND, _CONFLICT, _GONE, _INVALID = 404, 409, 410, 422
+_KINDS: Mapping[int, type[ApiFailed]] = {
+    _UNAUTHORIZED: Forbidden,
+    _FORBIDDEN: Forbidden,
+    _NOT_FOUND: NotFound,
+    _CONFLICT: Conflict,
+    _GONE: WatchBroken,
+    _INVALID: Conflict,
+}
 
 
 @contextmanager
@@ -56,10 +66,7 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        kinds: Mapping[int, type[ApiFailed]] = {
-            _NOT_FOUND: NotFound, _CONFLICT: Conflict, _INVALID: Conflict, _GONE: WatchBroken,
-        }  # fmt: skip
-        raise kinds.get(error.status, ApiFailed)(
+        raise _KINDS.get(error.status, ApiFailed)(
             f"could not {doing}: {error.status} {_reason(error)}",
             remedy="check the API server and the service account's permissions",
         ) from error

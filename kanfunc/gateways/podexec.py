@@ -1,5 +1,7 @@
 """Commands in pods, over the API server's exec: argv in, exit code and output out."""
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +12,8 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 
-from kanfunc.domain.adapter import Argv
-from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound
+from kanfunc.domain.errors import ExecFailed, ExecForbidden, KanfuncError, NotFound
+from kanfunc.domain.hooks import Argv
 from kanfunc.domain.world import POSTGRES_CONTAINER
 
 _ENDED_AT_LIMIT = 124
@@ -79,9 +81,20 @@ class PodExec:
             # the client tells a refused handshake by its text alone (status 0)
             if "404 Not Found" in str(error) or error.status == 404:  # noqa: PLR2004 - HTTP
                 raise NotFound(f"there is no pod {namespace}/{pod}") from error
-            raise ExecFailed(f"exec into pod {namespace}/{pod} was refused: {error.reason}") from error
+            refused = f"exec into pod {namespace}/{pod} was refused: {_message(error)}"
+            if "403 Forbidden" in str(error) or error.status == 403:  # noqa: PLR2004 - HTTP
+                raise ExecForbidden(
+                    refused, remedy="grant `get` and `create` on pods/exec in that namespace"
+                ) from error
+            raise ExecFailed(refused) from error
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise ExecFailed(f"exec into pod {namespace}/{pod}: {error}") from error
+
+
+def _message(error: ApiException) -> str:
+    """The message of the Status in a refused handshake, of which the client keeps every header, too."""
+    message = re.search(r'"message":("(?:[^"\\]|\\.)*")', str(error.reason))
+    return str(json.loads(message[1])) if message else str(error.reason)
 
 
 def _follow(socket: Any, what: str, seconds: float) -> Finished:

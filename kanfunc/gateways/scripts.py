@@ -90,9 +90,12 @@ exec 3>&1
 section control
 control=$(pg_controldata -D "$PGDATA")
 printf '%s\\n' "$control"
-from=$(printf '%s\\n' "$control" | sed -n 's/^Minimum recovery ending location: *//p')
-timeline=$(printf '%s\\n' "$control" | sed -n "s/^Min recovery ending loc's timeline: *//p")
-size=$(printf '%s\\n' "$control" | sed -n 's/^Bytes per WAL segment: *//p')
+value() { printf '%s\\n' "$control" | sed -n "s/^$1: *//p"; }
+from=$(value 'Minimum recovery ending location') timeline=$(value "Min recovery ending loc's timeline")
+if [ "$(value 'Database cluster state')" = 'shut down' ]; then
+  from=$(value 'Latest checkpoint location') timeline=$(value "Latest checkpoint's TimeLineID")
+fi
+size=$(value 'Bytes per WAL segment')
 cd "$PGDATA/pg_wal"
 first=$(printf '%08X%08X%08X' "$timeline" "0x${from%/*}" "$(( 0x${from#*/} / size ))")
 newest=$(ls | grep -E "^$(printf '%08X' "$timeline")[0-9A-F]{16}$" | sort | tail -n 1 || true)
@@ -210,6 +213,18 @@ SQL
 section history
 file=$(sql -c "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").history
 if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
+"""
+)
+
+# $1: timeline, $2: shutdown checkpoint. What stands there, and the first commit after it.
+RESUMPTION = (
+    _PRELUDE
+    + """
+wal() { pg_waldump -p "$PGDATA/pg_wal" -t "$@" 2>/dev/null || true; }
+section checkpoint
+wal "$1" -s "$2" -n 1
+section commit
+wal "$1" -s "$2" -r Transaction | grep -m 1 -E 'desc: (COMMIT|ABORT)' || true
 """
 )
 

@@ -51,7 +51,8 @@ def fence(refs: Sequence[ClusterRef], fence_id: str, ports: Ports, limits: Fence
 
 def _decide(ref: ClusterRef, ports: Ports) -> Plan:
     plan = plan_fence(ports.api.world(ref))
-    require_replication(plan, ports.shell.replication(ref, plan.primary.name))
+    if not (plan.standing and plan.stops_primary):  # a dead run may have left the primary stopped
+        require_replication(plan, ports.shell.replication(ref, plan.primary.name))
     ports.journal.step("decided", cluster=str(ref), instance=plan.instance.name, primary=plan.primary.name)
     return plan
 
@@ -105,6 +106,8 @@ def _place(plan: Plan, fence_id: str, ports: Ports, deadline: timedelta) -> Reco
 def _bound(plan: Plan, fence_id: str, ports: Ports, seconds: float) -> Bound:
     """Commit a transaction of our own, and wait until the elected instance has replayed it."""
     bound = ports.shell.emit_bound(plan.ref, plan.primary.name, fence_id)
+    if plan.stops_primary:
+        return bound
     replay = ports.shell.await_replay(plan.ref, plan.instance.name, bound.flushed, seconds)
     if not replay.reached:
         raise Refused(

@@ -1,4 +1,4 @@
-"""Waiting for a restored cluster to come back, by facts: its status phase is not asked."""
+"""Waiting for instances to come back, by facts: the Cluster's status phase is not asked."""
 
 from kanfunc.domain.errors import WaitTimeout
 from kanfunc.domain.world import ClusterRef, Instance
@@ -33,6 +33,15 @@ def await_primary(ref: ClusterRef, ports: Ports, seconds: float) -> Instance:
         raise WaitTimeout(f"the primary {name} of Cluster {ref} is still in recovery after {seconds:g} s")
     ports.journal.step("primary is back", cluster=str(ref), primary=name)
     return instance
+
+
+def await_back(
+    ref: ClusterRef, primary: str, instance: str, ports: Ports, seconds: float, *, caught_up: bool = False
+) -> bool:
+    """Whether an instance that was fenced serves again: streams, or accepts writes where it leads."""
+    if instance == primary:
+        return ports.shell.await_writable(ref, primary, seconds)
+    return ports.shell.await_streaming(ref, primary, instance, seconds, caught_up=caught_up)
 
 
 def await_replicas(ref: ClusterRef, primary: Instance, ports: Ports, seconds: float | None) -> None:

@@ -1,7 +1,7 @@
 """Taking off what a fence of ours has put on: marks, fence entry, record. Repeatable in every state."""
 
-from kanfunc.domain.adapter import Argv
 from kanfunc.domain.errors import ExecFailed, NotFound
+from kanfunc.domain.hooks import Argv
 from kanfunc.domain.record import Changes, Record, Verdict, ended, own_record_of, without_entries
 from kanfunc.domain.world import Cluster, ClusterRef
 from kanfunc.operations.waiting import edit

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from kanfunc import __version__
-from kanfunc.domain.adapter import elected_instance, elected_volumes
 from kanfunc.domain.codec import encode
+from kanfunc.domain.election import elected_instance, elected_volumes
 from kanfunc.domain.errors import Unproven
 from kanfunc.domain.mark import MARK_FILE, Mark
 from kanfunc.domain.preflight import Plan
@@ -72,10 +72,10 @@ def _changed(plan: Plan, fence_id: str, world: World) -> str:
         return f"the fence of {plan.instance.name} was lifted by somebody else"
     if world.backups:
         return f"the operator's own Backup {world.backups[0].name} has begun"
-    instance = elected_instance(world)
+    instance = elected_instance(world, plan.adapter)
     if instance.uid != plan.instance.uid:
         return f"the election or the elected pod changed (now {instance.name}, pod UID {instance.uid})"
-    if elected_volumes(world, instance) != plan.volumes:
+    if elected_volumes(world, instance, plan.adapter) != plan.volumes:
         return f"the volumes of {instance.name} changed"
     return ""
 

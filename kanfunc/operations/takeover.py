@@ -8,6 +8,7 @@ from kanfunc.domain.mark import read_mark
 from kanfunc.domain.preflight import Plan
 from kanfunc.domain.record import Changes, Proof, Record, State, Verdict, own_record_of, written
 from kanfunc.domain.world import Cluster
+from kanfunc.operations.recovery import await_back
 from kanfunc.operations.release import release
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
@@ -67,11 +68,9 @@ def release_predecessor(plan: Plan, ports: Ports, seconds: float) -> None:
     ports.journal.warn("releasing a dead run's fence", cluster=str(plan.ref), fence=old.id, state=old.state)
     verdict = Verdict.BROKEN if old.state is State.SEALED else Verdict.ROLLED_BACK
     release(ports, plan.ref, old.id, verdict)
-    if not ports.shell.await_streaming(
-        plan.ref, plan.primary.name, plan.instance.name, seconds, caught_up=False
-    ):
+    if not await_back(plan.ref, plan.primary.name, plan.instance.name, ports, seconds):
         raise WaitTimeout(
-            f"{plan.instance.name} does not stream {seconds:g} s after the fence of a dead run was lifted",
+            f"{plan.instance.name} is not back {seconds:g} s after the fence of a dead run was lifted",
             left="nothing of ours stands any more",
-            remedy="look into that pod's log; run again when it streams",
+            remedy="look into that pod's log; run again when it serves",
         )

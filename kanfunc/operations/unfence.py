@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from kanfunc.domain.adapter import Argv, hooks_of
+from kanfunc.domain.adapter import adapter_of
 from kanfunc.domain.errors import (
     KanfuncError,
     PlatformFailed,
@@ -15,10 +15,12 @@ from kanfunc.domain.errors import (
     Unproven,
     worst,
 )
+from kanfunc.domain.hooks import Argv, hooks_of
 from kanfunc.domain.record import Record, State, Verdict, own_record_of
 from kanfunc.domain.snapshots import unseen
 from kanfunc.domain.world import ClusterRef, World
 from kanfunc.operations.judging import judge_fence
+from kanfunc.operations.recovery import await_back
 from kanfunc.operations.release import release
 from kanfunc.ports import Ports
 
@@ -106,13 +108,13 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
 
 def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | None:
     """The operator's command for lifting the fence, while there is one to lift."""
-    instance = world.instance(record.instance)
-    if instance is None or not record.owned_entries(world.cluster):
+    cluster, instance = world.cluster, world.instance(record.instance)
+    if instance is None or not cluster.flavour.has_adapter or not record.owned_entries(cluster):
         return None
     try:
-        return hooks_of(instance).post_backup
+        return hooks_of(instance, adapter_of(cluster)).post_backup
     except Refused as refused:
-        ports.journal.warn("operator's command unknown", cluster=str(world.cluster.ref), reason=refused.found)
+        ports.journal.warn("operator's command unknown", cluster=str(cluster.ref), reason=refused.found)
         return None
 
 
@@ -126,9 +128,8 @@ def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: Unfence
             left="no fence of ours",
             remedy="a failover may be going on: look at the Cluster's status",
         )
-    caught_up = limits.wait is Wait.CAUGHT_UP
-    returned = ports.shell.await_streaming(
-        ref, primary.name, record.instance, limits.stream, caught_up=caught_up
+    returned = await_back(
+        ref, primary.name, record.instance, ports, limits.stream, caught_up=limits.wait is Wait.CAUGHT_UP
     )
     if returned:
         ports.journal.step(str(limits.wait), cluster=str(ref), instance=record.instance)

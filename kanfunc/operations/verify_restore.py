@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from kanfunc import __version__
 from kanfunc.domain.codec import encode
+from kanfunc.domain.continuation import same_database
 from kanfunc.domain.errors import (
     ExecFailed,
     KanfuncError,
@@ -17,23 +18,13 @@ from kanfunc.domain.errors import (
     Terminated,
     worst,
 )
+from kanfunc.domain.finding import Finding
 from kanfunc.domain.mark import VERDICT_FILE, VerifiedMark
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
-from kanfunc.domain.restoration import (
-    Adopted,
-    Finding,
-    Inscriptions,
-    Status,
-    adopted_of,
-    continue_from,
-    earlier_verdict,
-    identify,
-    no_mark,
-    promoted_here,
-)
-from kanfunc.domain.timeline import PrimaryFacts, switch_from
+from kanfunc.domain.restoration import Adopted, Inscriptions, adopted_of, identify, no_mark
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
+from kanfunc.operations.continuing import Restored, continuation_of
 from kanfunc.operations.recovery import await_primary, await_replicas
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
@@ -137,12 +128,12 @@ def _examine(
             ports,
         )
     facts = ports.shell.primary_facts(ref, primary.name, adopted.mark.proof.xid)
-    findings = [*identify(adopted, world.cluster, expected), *continue_from(adopted.mark.proof, facts)]
-    promoted, finding = _promotion(world.cluster.ref, adopted, facts, ports, limits)
-    findings.append(finding)
-    report = _report(world, findings, adopted, promoted, ports)
-    if report.proven and promoted and adopted.earlier is None:
-        _keep_verdict(world, adopted, promoted, ports)
+    findings = [*identify(adopted, world.cluster, expected), *same_database(adopted.mark.proof, facts)]
+    restored = Restored(ref, adopted, primary.name, facts)
+    continued, more = continuation_of(restored, ports, limits.clock_tolerance)
+    report = _report(world, [*findings, *more], adopted, continued, ports)
+    if report.proven and continued and adopted.earlier is None:
+        _keep_verdict(world, adopted, continued, ports)
     return report
 
 
@@ -164,31 +155,13 @@ def _find_adopted(world: World, ports: Ports) -> tuple[Adopted | None, list[Insc
     return None, seen, unread
 
 
-def _promotion(
-    ref: ClusterRef, adopted: Adopted, facts: PrimaryFacts, ports: Ports, limits: VerifyLimits
-) -> tuple[datetime | None, Finding]:
-    if adopted.earlier:
-        return adopted.earlier.promoted, earlier_verdict(adopted.earlier)
-    switch = switch_from(adopted.mark.proof.timeline, facts)
-    if switch is None:
-        return None, Finding(
-            check="promoted in this restore",
-            status=Status.NOT_CHECKED,
-            found="there was no promotion",
-            expected="a promotion at the fence point",
-            meaning="see end point",
-        )
-    traces = ports.shell.promotion(ref, adopted.instance.name, switch)
-    return traces.at, promoted_here(adopted, traces, limits.clock_tolerance)
-
-
-def _keep_verdict(world: World, adopted: Adopted, promoted: datetime, ports: Ports) -> None:
+def _keep_verdict(world: World, adopted: Adopted, continued: datetime, ports: Ports) -> None:
     """Turn the marks into verdicts, so that the mark cannot vouch for a later copy of these volumes."""
     verdict = VerifiedMark(
         mark=adopted.mark,
         cluster_uid=world.cluster.uid,
         volumes={volume.name: volume.uid for volume in adopted.volumes},
-        promoted=promoted,
+        continued=continued,
         verified=world.cluster.read_at,
     )
     ref, instance, volumes = world.cluster.ref, adopted.instance, adopted.volumes
@@ -200,7 +173,7 @@ def _report(
     world: World,
     findings: Sequence[Finding],
     adopted: Adopted | None,
-    promoted: datetime | None,
+    continued: datetime | None,
     ports: Ports,
 ) -> Report:
     cluster = world.cluster
@@ -215,7 +188,7 @@ def _report(
         proven=bool(findings) and all(finding.passed for finding in findings),
         instance=adopted.instance.name if adopted else None,
         mark=adopted.mark if adopted else None,
-        promoted=promoted,
+        continued=continued,
         foreign_fences=cluster.fenced.entries,
     )
     for finding in findings:

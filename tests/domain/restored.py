@@ -42,7 +42,7 @@ INSTANCE = healthy().world().instances[1]
 def verdict(**changes: Any) -> VerifiedMark:
     values: dict[str, Any] = {
         "mark": mark(), "cluster_uid": RESTORED, "volumes": {v.name: v.uid for v in (DATA, WAL)},
-        "promoted": NOW + timedelta(minutes=11), "verified": NOW + timedelta(minutes=12),
+        "continued": NOW + timedelta(minutes=11), "verified": NOW + timedelta(minutes=12),
     }  # fmt: skip
     return VerifiedMark(**{**values, **changes})
 

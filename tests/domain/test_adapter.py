@@ -1,50 +1,34 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import yaml
 
-from kanfunc.domain.adapter import Hooks, elected_instance, elected_volumes, hooks_of, require_addon
+from kanfunc.domain.adapter import KASTEN_ADAPTER, adapter_of, is_of_another_product
 from kanfunc.domain.errors import Refused
-from kanfunc.domain.flavour import EDB
-from tests.builders import (
-    ADDONS,
-    KASTEN,
-    ON_ERROR,
-    POST,
-    PRE,
-    Scene,
-    claim_manifest,
-    cluster,
-    healthy,
-    pod_manifest,
-)
-from tests.domain.spoiling import Refusal, annotation, both, label, spec, status, without
+from kanfunc.domain.flavour import CNPG, EDB
+from kanfunc.domain.world import Cluster
+from tests.builders import ADDONS, cluster
 
-HAS_HOOKS, ELECTED, EXCLUDED = f"{KASTEN}/hasHooks", f"{KASTEN}/elected", f"{KASTEN}/excluded"
-ANNOUNCED = EDB.key("backupInstance")
-
-
-def with_volumes(*roles: tuple[str, str]) -> Scene:
-    """The elected instance with more volumes than PGDATA, each `(claim, role)` mounted and labelled."""
-    scene = healthy()
-    mounts = {"pg-2": "/var/lib/postgresql/data"} | {claim: f"/{claim}" for claim, _ in roles}
-    scene.pods["pg-2"] = pod_manifest("pg-2", claims=mounts, elected=True)
-    for claim, role in roles:
-        scene.claims[claim] = claim_manifest(claim, "pg-2", role=role, elected=True)
-    return scene
+FREE, CONFIG = '["external-backup-adapter-cluster"]', EDB.key("externalBackupAdapterClusterConfig")
+Config = dict[str, Any]
 
 
 # ---- the add-on
 
 
-@pytest.mark.parametrize("text", ['["kasten"]', '["velero", "kasten"]', ' [ "kasten" ] '])
+@pytest.mark.parametrize(
+    "text", ['["kasten"]', f'["kasten", {FREE[1:]}', '["velero", "kasten"]', ' [ "kasten" ] ']
+)
 def test_addon_may_stand_anywhere_in_the_list(text: str) -> None:
-    require_addon(cluster({ADDONS: text}))
+    assert adapter_of(cluster({ADDONS: text})) is KASTEN_ADAPTER
 
 
 @pytest.mark.parametrize("text", ["", "[]", '["velero"]', '["Kasten"]', '["kasten "]'])
 def test_cluster_without_the_addon_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="does not have the add-on kasten") as refused:
-        require_addon(cluster({ADDONS: text}))
+        adapter_of(cluster({ADDONS: text}))
     assert ADDONS in refused.value.expected
     assert "exclude it from the policy" in refused.value.remedy
 
@@ -52,155 +36,130 @@ def test_cluster_without_the_addon_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["kasten", '"kasten"', '{"kasten":true}', "[1]", "null", '["kasten"', "\0"])
 def test_unreadable_addons_are_refused(text: str) -> None:
     with pytest.raises(Refused, match="cannot be read") as refused:
-        require_addon(cluster({ADDONS: text}))
+        adapter_of(cluster({ADDONS: text}))
     assert repr(text) in refused.value.found
     assert "JSON list" in refused.value.expected
     assert refused.value.remedy == "correct the annotation"
 
 
-# ---- who is elected
+def test_cluster_of_an_operator_without_adapter_asks_us() -> None:
+    asked = cluster({"kanfunc.io/addons": '["kasten"]', ADDONS: "[]"})
+    theirs = replace(asked, ref=replace(asked.ref, flavour=CNPG))
+    assert adapter_of(theirs) is KASTEN_ADAPTER
+    with pytest.raises(Refused, match=r"kanfunc\.io/addons: absent"):
+        adapter_of(replace(cluster({ADDONS: '["kasten"]'}), ref=theirs.ref))
 
 
-def test_labelled_replica_is_elected() -> None:
-    world = healthy().world()
-    assert elected_instance(world).name == "pg-2"
+# ---- free key names
 
 
-@pytest.mark.parametrize("announced", ["pg-2", "", None])
-def test_announcement_that_agrees_or_is_absent_is_fine(announced: str | None) -> None:
-    scene = healthy()
-    annotation("cluster", ANNOUNCED, announced)(scene)
-    assert elected_instance(scene.world()).name == "pg-2"
+def label(key: str, kind: str = "label") -> Config:
+    return {"key": key, "metadataType": kind, "value": "yes"}
 
 
-ELECTIONS = [
-    Refusal("nobody", label("pod/pg-2", HAS_HOOKS, None), "no pod of", "exactly one", "operator's log"),
-    Refusal("label says no", label("pod/pg-2", HAS_HOOKS, "false"), "no pod of", "exactly one", "log"),
-    Refusal("two", label("pod/pg-3", HAS_HOOKS, "true"), "pg-2, pg-3 of", "exactly one", "operator's log"),
-    Refusal("no pods", lambda scene: scene.pods.clear(), "no pod of", "exactly one", "operator's log"),
-    Refusal(
-        "primary",
-        both(label("pod/pg-2", HAS_HOOKS, None), label("pod/pg-1", HAS_HOOKS, "true")),
-        "pg-1 is the primary", "a replica", "until the operator has elected",
-    ),
-    Refusal("current primary", status("currentPrimary", "pg-2"), "pg-2 is the primary", "a replica", "wait"),
-    Refusal("coming primary", status("targetPrimary", "pg-2"), "pg-2 is the primary", "a replica", "wait"),
-    Refusal(
-        "another announced", annotation("cluster", ANNOUNCED, "pg-3"),
-        "announces pg-3 as its backup instance, but the labels are on pg-2", "one election", "run again",
-    ),
-]  # fmt: skip
+def configuration() -> Config:
+    return {
+        "electedResourcesDecorators": [label("b.example/elected"), label("b.example/note", "annotation")],
+        "excludedResourcesDecorators": [label("b.example/excluded")],
+        "backupInstanceDecorators": [label("b.example/hooked")],
+        "preBackupHookConfiguration": {
+            "container": {"key": "a.example/pre-container"},
+            "command": {"key": "a.example/pre"},
+            "onError": {"key": "a.example/pre-failed"},
+        },
+        "postBackupHookConfiguration": {
+            "container": {"key": "a.example/post-container"},
+            "command": {"key": "a.example/post"},
+        },
+    }
 
 
-@pytest.mark.parametrize("case", ELECTIONS, ids=lambda case: case.id)
-def test_election_that_is_not_one_replica_is_refused(case: Refusal) -> None:
-    scene = healthy()
-    case.spoil(scene)
-    with pytest.raises(Refused) as refused:
-        elected_instance(scene.world())
-    case.check(refused.value)
+def configured(config: Config | str) -> Cluster:
+    text = config if isinstance(config, str) else yaml.safe_dump(config)
+    return cluster({ADDONS: FREE, CONFIG: text})
 
 
-# ---- which volumes
+def test_free_key_names_are_read() -> None:
+    config = configuration() | {"aKeyOfNextYear": [{"x": 1}]}
+    adapter = adapter_of(configured(config))
+    assert (adapter.hooked, adapter.elected, adapter.excluded) == (
+        {"b.example/hooked": "yes"}, {"b.example/elected": "yes"}, {"b.example/excluded": "yes"},
+    )  # fmt: skip
+    assert (adapter.pre_command, adapter.on_error) == ("a.example/pre", "a.example/pre-failed")
+    assert (adapter.post_container, adapter.post_command) == ("a.example/post-container", "a.example/post")
+    assert adapter.excludes_all
+
+
+def test_selector_says_that_not_all_others_are_excluded() -> None:
+    config = configuration() | {"excludedResourcesSelector": "app=x,env=prod"}
+    assert not adapter_of(configured(config)).excludes_all
+
+
+def without(*path: str) -> Callable[[Config], None]:
+    def spoil(config: Config) -> None:
+        for key in path[:-1]:
+            config = config[key]
+        del config[path[-1]]
+
+    return spoil
+
+
+def setting(value: Any, *path: str) -> Callable[[Config], None]:
+    def spoil(config: Config) -> None:
+        for key in path[:-1]:
+            config = config[key]
+        config[path[-1]] = value
+
+    return spoil
+
+
+def neither(config: Config) -> None:
+    config["electedResourcesDecorators"] = config["excludedResourcesDecorators"] = []
 
 
 @pytest.mark.parametrize(
-    ("roles", "specified"),
+    "spoil",
     [
-        ((), {}),
-        ((("pg-2-wal", "PG_WAL"),), {"walStorage": {"size": "1Gi"}}),
-        ((("pg-2-tbs-a", "PG_TABLESPACE"),), {"tablespaces": [{"name": "a"}]}),
-        (
-            (("pg-2-wal", "PG_WAL"), ("pg-2-tbs-a", "PG_TABLESPACE"), ("pg-2-tbs-b", "PG_TABLESPACE")),
-            {"walStorage": {"size": "1Gi"}, "tablespaces": [{"name": "a"}, {"name": "b"}]},
-        ),
+        without("backupInstanceDecorators"),
+        without("preBackupHookConfiguration"),
+        without("preBackupHookConfiguration", "onError"),
+        without("postBackupHookConfiguration", "command"),
+        setting([], "backupInstanceDecorators"),
+        setting([label("k", "annotation")], "backupInstanceDecorators"),
+        setting([label("k", "annotation")], "electedResourcesDecorators"),
+        setting([label("k", "annotation")], "excludedResourcesDecorators"),
+        setting([label("")], "electedResourcesDecorators"),
+        setting([label("k", "taint")], "electedResourcesDecorators"),
+        setting([{"key": "k", "metadataType": "label"}], "electedResourcesDecorators"),
+        setting([{"key": "k", "metadataType": "label", "value": True}], "electedResourcesDecorators"),
+        setting("b.example/elected", "electedResourcesDecorators"),
+        setting("", "preBackupHookConfiguration", "command", "key"),
+        setting(7, "postBackupHookConfiguration", "container", "key"),
+        neither,
     ],
-    ids=["PGDATA", "WAL", "tablespace", "all"],
 )
-def test_whole_group_is_taken(roles: tuple[tuple[str, str], ...], specified: dict[str, object]) -> None:
-    scene = with_volumes(*roles)
-    scene.cluster["spec"] |= specified
-    world = scene.world()
-    names = {volume.name for volume in elected_volumes(world, elected_instance(world))}
-    assert names == {"pg-2", *(claim for claim, _ in roles)}
+def test_configuration_that_cannot_be_used_is_refused(spoil: Callable[[Config], None]) -> None:
+    config = configuration()
+    spoil(config)
+    with pytest.raises(Refused, match="cannot be used") as refused:
+        adapter_of(configured(config))
+    assert CONFIG in refused.value.found
+    assert "labels" in refused.value.remedy
 
 
-def unmounted(scene: Scene) -> None:
-    scene.pods["pg-2"]["spec"].clear()
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0", "!!python/object:os.system x", "x", "1", "{}"])
+def test_text_that_is_no_configuration_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="cannot be used"):
+        adapter_of(configured(text))
 
 
-VOLUMES = [
-    Refusal("elected without label", label("pvc/pg-2", ELECTED, None), "labels none", ELECTED, "wait"),
-    Refusal("elected says no", label("pvc/pg-2", ELECTED, "false"), "'false'", ELECTED, "wrong volumes"),
-    Refusal("elected and excluded", label("pvc/pg-2", EXCLUDED, "true"), EXCLUDED, f"no {EXCLUDED}", "wait"),
-    Refusal("other without label", label("pvc/pg-3", EXCLUDED, None), "labels none", EXCLUDED, "wait"),
-    Refusal("other elected, too", label("pvc/pg-3", ELECTED, "true"), "Claim pg-3", EXCLUDED, "wait"),
-    Refusal("primary elected", label("pvc/pg-1", ELECTED, "true"), "Claim pg-1", "not the elected", "log"),
-    Refusal(
-        "left-over volume without label",
-        lambda scene: scene.claims.update({"pg-9": claim_manifest("pg-9", "pg-9", elected=True)}),
-        "PersistentVolumeClaim pg-9", EXCLUDED, "wrong volumes",
-    ),
-    Refusal("WAL not mounted", spec("walStorage", {"size": "1Gi"}), "['PG_DATA']", "PG_WAL", "incomplete"),
-    Refusal("tablespace not mounted", spec("tablespaces", [{}]), "['PG_DATA']", "PG_TABLESPACE", "adopt"),
-    Refusal("claim is gone", without("pvc/pg-2"), "volumes none", "PG_DATA", "adopt"),
-    Refusal("claim has no role", label("pvc/pg-2", EDB.key("pvcRole"), None), "['']", "PG_DATA", "labels"),
-    Refusal("nothing mounted", unmounted, "volumes none", "PG_DATA", "adopt"),
-]  # fmt: skip
+# ---- other products
 
 
-@pytest.mark.parametrize("case", VOLUMES, ids=lambda case: case.id)
-def test_wrong_set_of_volumes_is_refused(case: Refusal) -> None:
-    scene = healthy()
-    case.spoil(scene)
-    world = scene.world()
-    with pytest.raises(Refused) as refused:
-        elected_volumes(world, elected_instance(world))
-    case.check(refused.value)
-
-
-def test_volume_that_the_specification_does_not_know_is_refused() -> None:
-    world = with_volumes(("pg-2-wal", "PG_WAL")).world()
-    with pytest.raises(Refused, match=r"mounts the volumes \['PG_DATA', 'PG_WAL'\]"):
-        elected_volumes(world, elected_instance(world))
-
-
-# ---- how it is stopped
-
-
-def test_commands_are_taken_as_argv() -> None:
-    assert hooks_of(elected_instance(healthy().world())) == Hooks(PRE, ON_ERROR, POST)
-
-
-@pytest.mark.parametrize("name", ["pre-backup-command", "pre-backup-on-error", "post-backup-command"])
-@pytest.mark.parametrize(
-    "text",
-    [None, "", " ", "[]", '[""]', '["", "x"]', "/controller/manager snapshot", '"/controller/manager"', "[1]",
-     '["x", null]', '{"a":"b"}', '["x"', "null", '["x", "a\\u0000b"]', '["\\ud800"]', "$(reboot)"],
-)  # fmt: skip
-def test_command_that_is_no_argv_is_refused(name: str, text: str | None) -> None:
-    scene = healthy()
-    annotation("pod/pg-2", f"{KASTEN}/{name}", text)(scene)
-    with pytest.raises(Refused, match=f"{KASTEN}/{name} on pod pg-2") as refused:
-        hooks_of(elected_instance(scene.world()))
-    assert repr(text or "") in refused.value.found
-    assert "JSON list of words" in refused.value.expected
-    assert "ever run through a shell" in refused.value.remedy
-
-
-@pytest.mark.parametrize("phase", ["pre", "post"])
-@pytest.mark.parametrize("container", [None, "", "Postgres", "sidecar"])
-def test_command_for_another_container_is_refused(phase: str, container: str | None) -> None:
-    scene = healthy()
-    annotation("pod/pg-2", f"{KASTEN}/{phase}-backup-container", container)(scene)
-    with pytest.raises(Refused, match=f"{phase}-backup-container on pod pg-2") as refused:
-        hooks_of(elected_instance(scene.world()))
-    assert "'postgres'" in refused.value.expected
-    assert refused.value.remedy
-
-
-def test_words_are_kept_as_they_are() -> None:
-    instance = elected_instance(healthy().world())
-    command = {f"{KASTEN}/post-backup-command": '["x", "$(y) \'z\'", "a\\nb", ""]'}
-    spoken = replace(instance, annotations={**instance.annotations, **command})
-    assert hooks_of(spoken).post_backup == ("x", "$(y) 'z'", "a\nb", "")
+def test_clusters_of_cloud_pak_are_recognised() -> None:
+    config = configuration()
+    config["excludedResourcesDecorators"] = [label("icpdsupport/empty-on-backup")]
+    assert is_of_another_product(configured(config))
+    assert is_of_another_product(cluster({"icpdsupport/addOnId": "x"}))
+    assert is_of_another_product(replace(cluster(), labels={"icpdsupport/app": "x"}))
+    assert not is_of_another_product(configured(configuration()))

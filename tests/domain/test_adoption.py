@@ -1,8 +1,9 @@
 import pytest
 
 from kanfunc.domain.codec import encode
+from kanfunc.domain.finding import Status
 from kanfunc.domain.mark import Inscription
-from kanfunc.domain.restoration import Adopted, Status, adopted_of, no_mark
+from kanfunc.domain.restoration import Adopted, adopted_of, no_mark
 from tests.domain.restored import (
     DATA,
     INSTANCE,

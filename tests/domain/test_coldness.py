@@ -1,10 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanfunc.domain.coldness import COLD_STANDBY, Control, Segment, WalTail, end_of_wal
+from kanfunc.domain.coldness import COLD_PRIMARY, COLD_STANDBY, Control, Segment, WalTail, end_of_wal
 from kanfunc.domain.errors import KanfuncError, PlatformFailed, Unproven
 from kanfunc.domain.lsn import Lsn
 
@@ -14,6 +15,7 @@ GOLDEN = (Path(__file__).parent / "pg_controldata-15.txt").read_text(encoding="u
 NEEDED = {
     "Database cluster state",
     "Database system identifier",
+    "Latest checkpoint location",
     "Minimum recovery ending location",
     "Min recovery ending loc's timeline",
     "Bytes per WAL segment",
@@ -28,6 +30,7 @@ def control(minimum_recovery: str = "0/3026960", timeline: int = 1) -> Control:
     return Control(
         state=COLD_STANDBY,
         system_identifier="7711300797202939188",
+        checkpoint=Lsn.parse("0/3025940"),
         minimum_recovery=Lsn.parse(minimum_recovery),
         timeline=timeline,
         segment_size=SEGMENT,
@@ -237,3 +240,41 @@ def test_gap_in_mid_stream_is_unproven(last: str) -> None:
 def _is_whole(failure: KanfuncError) -> None:
     assert failure.expected
     assert failure.remedy
+
+
+# ---- a primary that was stopped by permission
+
+SHUTDOWN = record_line("0/03000028", 114, "CHECKPOINT_SHUTDOWN redo 0/3000028; tli 2; shutdown", rmgr="XLOG")
+
+
+def stopped_primary() -> Control:
+    """Of PostgreSQL 15 after a fast shutdown of a primary on timeline 2."""
+    text = GOLDEN.replace("shut down in recovery", "shut down")
+    for name, value in {
+        "Latest checkpoint location": "0/3000028",
+        "Latest checkpoint's TimeLineID": "2",
+        "Minimum recovery ending location": "0/0",
+        "Min recovery ending loc's timeline": "0",
+    }.items():
+        text = re.sub(f"^{re.escape(name)}:.*$", f"{name}: {value}", text, flags=re.MULTILINE)
+    return Control.parse(text)
+
+
+def test_primary_ends_with_its_shutdown_checkpoint() -> None:
+    control = stopped_primary()
+    assert (control.state, control.timeline) == (COLD_PRIMARY, 2)
+    assert end_of_wal(control, WalTail(Segment.BEGUN, SHUTDOWN, "", "")) == Lsn.parse("0/30000A0")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "",
+        SHUTDOWN.replace("SHUTDOWN", "ONLINE"),
+        SHUTDOWN.replace("3000028,", "30000A0,"),
+        record_line("0/030000A0", 60),
+    ],
+)
+def test_primary_that_ends_with_anything_else_is_unproven(last: str) -> None:
+    with pytest.raises(Unproven, match="WAL of the stopped primary"):
+        end_of_wal(stopped_primary(), WalTail(Segment.BEGUN, last, NOTHING_AFTER, ""))

@@ -4,9 +4,10 @@ import pytest
 
 from kanfunc.domain.codec import encode
 from kanfunc.domain.errors import Refused
-from kanfunc.domain.flavour import RECORD_ANNOTATION
-from kanfunc.domain.preflight import Plan, Replication, Standby, plan_fence, require_replication
+from kanfunc.domain.flavour import EDB, RECORD_ANNOTATION
+from kanfunc.domain.preflight import Plan, plan_fence, require_replication
 from kanfunc.domain.record import Late, State
+from kanfunc.domain.replication import Replication, Standby
 from tests.builders import ADDONS, FENCED, KASTEN, NOW, Scene, backup_manifest, healthy, record
 from tests.domain.spoiling import Refusal, Spoil, annotation, both, label, metadata, status, without
 
@@ -15,6 +16,7 @@ def test_healthy_cluster_may_be_fenced() -> None:
     plan = plan_fence(healthy().world())
     assert (plan.primary.name, plan.instance.name, plan.standing) == ("pg-1", "pg-2", None)
     assert [volume.name for volume in plan.volumes] == ["pg-2"]
+    assert plan.hooks
     assert plan.hooks.pre_backup
 
 
@@ -41,6 +43,7 @@ def fenced(text: str) -> Spoil:
     return annotation("cluster", FENCED, text)
 
 
+HIBERNATION = EDB.key("hibernation")
 REFUSALS = [
     Refusal("no annotations at all", no_metadata_annotations, "add-on kasten", ADDONS, "annotate"),
     Refusal("add-on missing", annotation("cluster", ADDONS, None), "add-on kasten", ADDONS, "annotate"),
@@ -58,8 +61,9 @@ REFUSALS = [
     Refusal("failing over", status("targetPrimary", "pending"), "target: pending", "the same", "run again"),
     Refusal(
         "no status", both(status("currentPrimary", None), status("targetPrimary", None)),
-        "current: none, target: none", "the same", "hibernated",
+        "current: none, target: none", "the same", "run again",
     ),
+    Refusal("hibernated", annotation("cluster", HIBERNATION, "on"), "hibernated", "running", "wake"),
     Refusal("no primary pod", without("pod/pg-1"), "no settled primary", "with a pod", "run again"),
     Refusal(
         "deleting", metadata("cluster", "deletionTimestamp", "2026-11-23T09:00:00Z"),

@@ -2,8 +2,8 @@ import json
 from typing import Any
 
 from kanfunc.domain.codec import decode, encode
+from kanfunc.domain.finding import Finding, Status
 from kanfunc.domain.report import Report
-from kanfunc.domain.restoration import Finding, Status
 from tests.builders import NOW
 from tests.domain.restored import mark
 
@@ -41,7 +41,7 @@ def test_fence_of_somebody_else_is_noted() -> None:
 
 
 def test_json_holds_everything() -> None:
-    whole = report(GOOD, BAD, mark=mark(), instance="pg-2", promoted=NOW)
+    whole = report(GOOD, BAD, mark=mark(), instance="pg-2", continued=NOW)
     assert decode(encode(whole), Report) == whole
     assert json.loads(encode(whole))["findings"][1]["status"] == "failed"
 

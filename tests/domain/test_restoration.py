@@ -3,17 +3,20 @@ from typing import Any
 
 import pytest
 
-from kanfunc.domain.errors import PlatformFailed
-from kanfunc.domain.lsn import Lsn
-from kanfunc.domain.restoration import (
-    Finding,
-    Status,
-    continue_from,
+from kanfunc.domain.continuation import (
     earlier_verdict,
-    identify,
+    end_point,
     promoted_here,
+    resumed_here,
+    same_database,
+    stopped_point,
 )
-from kanfunc.domain.timeline import PromotionFacts, Switch, switch_from
+from kanfunc.domain.errors import PlatformFailed
+from kanfunc.domain.finding import Finding, Status
+from kanfunc.domain.lsn import Lsn
+from kanfunc.domain.record import Proof
+from kanfunc.domain.restoration import identify
+from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch, switch_from
 from tests.builders import NOW, proof
 from tests.domain.restored import (
     DATA,
@@ -67,6 +70,10 @@ def test_mark_that_this_very_cluster_wrote_is_bad() -> None:
 
 
 # ---- does it continue the fence point
+
+
+def continue_from(proof: Proof, facts: PrimaryFacts) -> list[Finding]:
+    return [*same_database(proof, facts), end_point(proof, facts)]
 
 
 def test_promoted_exactly_at_the_fence_point_is_good() -> None:
@@ -156,3 +163,56 @@ def test_earlier_verdict_is_quoted_with_its_times() -> None:
     assert finding.passed
     assert "2026-11-23 09:12:00Z" in finding.found
     assert "2026-11-23 09:11:00Z" in finding.found
+
+
+# ---- a primary that was fenced
+
+# pg_waldump 15 on a restored copy of a fenced primary
+CHECKPOINT = (
+    "rmgr: XLOG        len (rec/tot):    114/   114, tx:          0, lsn: 0/03000028, prev 0/02024238, "
+    "desc: CHECKPOINT_SHUTDOWN redo 0/3000028; tli 1; prev tli 1; fpw true; xid 0:731; oid 16391; multi 1; "
+    "offset 0; oldest xid 716 in DB 1; oldest multi 1 in DB 1; oldest/newest commit timestamp xid: 0/0; "
+    "oldest running xid 0; shutdown"
+)
+COMMIT = (
+    "rmgr: Transaction len (rec/tot):     46/    46, tx:        731, lsn: 0/030004A8, prev 0/03000468, "
+    "desc: COMMIT 2026-11-23 09:10:45.125000 UTC"
+)
+PREPARED = COMMIT.replace("COMMIT 2026", "COMMIT_PREPARED 730: 2026")
+COLD = proof(shutdown_checkpoint=Lsn(0x3000028), end_of_wal=Lsn(0x30000A0))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "changes", "status"),
+    [
+        (CHECKPOINT, {"timeline": 1, "history": ""}, Status.PASSED),
+        (CHECKPOINT, {"history": "1\t0/4000000\tswitchover\n"}, Status.PASSED),
+        (CHECKPOINT, {"history": "1\t0/3000028\tx\n"}, Status.FAILED),
+        (CHECKPOINT, {"timeline": 3, "history": "2\t0/4000000\tx\n"}, Status.FAILED),
+        ("", {"timeline": 1, "history": ""}, Status.FAILED),
+        (CHECKPOINT.replace("SHUTDOWN", "ONLINE"), {"timeline": 1, "history": ""}, Status.FAILED),
+        (CHECKPOINT.replace("3000028", "3000128"), {"timeline": 1, "history": ""}, Status.FAILED),
+    ],
+    ids=["goes on", "switched over later", "left before", "another line", "recycled", "online", "elsewhere"],
+)
+def test_shutdown_checkpoint_must_stand(checkpoint: str, changes: dict[str, Any], status: Status) -> None:
+    finding = stopped_point(COLD, facts(**changes), ResumptionFacts(checkpoint, COMMIT))
+    assert finding.status is status
+    assert "not provable" in finding.meaning or status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("commit", "status"),
+    [
+        (COMMIT, Status.PASSED),
+        (PREPARED, Status.PASSED),
+        (COMMIT.replace("COMMIT", "ABORT"), Status.PASSED),
+        (COMMIT.replace("09:10:45", "09:09:29"), Status.FAILED),
+        ("", Status.FAILED),
+        (COMMIT.replace("COMMIT 2026", "ASSIGNMENT 2026"), Status.FAILED),
+    ],
+)
+def test_first_commit_must_be_younger_than_the_volume(commit: str, status: Status) -> None:
+    finding = resumed_here(adopted_with(mark(proof=COLD)), ResumptionFacts(CHECKPOINT, commit), TOLERANCE)
+    assert finding.status is status
+    assert bool(finding.meaning) == (status is Status.FAILED)

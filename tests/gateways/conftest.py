@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kanfunc.domain.flavour import EDB
 from kanfunc.gateways import kubeclient
 from kanfunc.gateways.kube import KubeApi
 from kanfunc.gateways.podexec import PodExec
@@ -95,7 +94,7 @@ def configuration(server: ApiServer) -> Any:
 
 @pytest.fixture
 def api(configuration: Any) -> KubeApi:
-    return KubeApi(configuration, EDB)
+    return KubeApi(configuration)
 
 
 @pytest.fixture

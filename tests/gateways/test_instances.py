@@ -13,7 +13,7 @@ from kanfunc.domain.coldness import Segment, WalTail
 from kanfunc.domain.errors import ExecFailed, KanfuncError
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
-from kanfunc.domain.preflight import Replication, Standby
+from kanfunc.domain.replication import Replication, Standby
 from kanfunc.domain.timeline import PrimaryFacts, Switch
 from kanfunc.domain.world import Instance, Volume
 from kanfunc.gateways.instances import PodInstances
@@ -64,11 +64,11 @@ def test_replication_is_read(shell: PodInstances, answer: Answer) -> None:
         in_recovery=False,
         system_identifier="7",
         standbys=(
-            Standby(name="pg-2", state="streaming", sync_state="async", replay_lsn="0/1"),
+            Standby(name="pg-2", state="streaming", sync_state="async", replay_lsn=Lsn(1)),
             Standby(name="x", state="backup", sync_state=""),
         ),
     )
-    assert [found.streaming(name) for name in ("pg-2", "x", "pg-3")] == [True, False, False]
+    assert list(found.streaming) == ["pg-2"]
 
 
 def test_bound_is_read(shell: PodInstances, answer: Answer) -> None:

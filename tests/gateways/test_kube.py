@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kanfunc.domain.errors import ApiFailed, Conflict, NotFound, WatchBroken
+from kanfunc.domain.errors import ApiFailed, Conflict, Forbidden, NotFound, WatchBroken
 from kanfunc.domain.flavour import EDB
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.kube import KubeApi
@@ -39,8 +39,8 @@ def test_clusters_come_in_the_order_of_their_names(api: KubeApi, store: Store) -
     for name in ("zz", "a"):
         manifest = healthy().cluster
         put(store, EDB_CLUSTERS, manifest | {"metadata": {"name": name, "namespace": REF.namespace}})
-    assert [cluster.ref.name for cluster in api.clusters(REF.namespace)] == ["a", "pg", "zz"]
-    assert api.clusters("elsewhere") == ()
+    assert [cluster.ref.name for cluster in api.clusters(REF.namespace, EDB)] == ["a", "pg", "zz"]
+    assert api.clusters("elsewhere", EDB) == ()
 
 
 def test_world_holds_what_belongs_to_the_cluster_only(api: KubeApi, store: Store) -> None:
@@ -85,7 +85,7 @@ def test_type_that_may_not_be_read_is_a_failure(api: KubeApi, server: ApiServer,
 def test_operator_that_is_not_installed_is_not_found(api: KubeApi, server: ApiServer) -> None:
     server.faults.append(Fault(of("clusters"), Refuse(404)))
     with pytest.raises(NotFound):
-        api.clusters(REF.namespace)
+        api.clusters(REF.namespace, EDB)
 
 
 # ---- failures
@@ -94,8 +94,8 @@ def test_operator_that_is_not_installed_is_not_found(api: KubeApi, server: ApiSe
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (401, ApiFailed),
-        (403, ApiFailed),
+        (401, Forbidden),
+        (403, Forbidden),
         (404, NotFound),
         (409, Conflict),
         (410, WatchBroken),
@@ -122,7 +122,7 @@ def test_server_that_is_busy_is_asked_again_when_it_says(api: KubeApi, server: A
 
 def test_object_that_is_not_there_is_not_found(api: KubeApi) -> None:
     with pytest.raises(NotFound, match='"nobody" not found'):
-        api.cluster(ClusterRef(REF.namespace, "nobody"))
+        api.cluster(ClusterRef(REF.namespace, "nobody", EDB))
 
 
 @pytest.mark.parametrize("action", [Refuse(500), Refuse(503), Drop()])
@@ -142,7 +142,7 @@ def test_lasting_trouble_is_a_failure(api: KubeApi, server: ApiServer) -> None:
 def test_server_that_is_away_is_a_failure(api: KubeApi, server: ApiServer) -> None:
     server.stop()
     with pytest.raises(ApiFailed, match="could not list Clusters of namespace prod"):
-        api.clusters(REF.namespace)
+        api.clusters(REF.namespace, EDB)
 
 
 # ---- snapshot classes

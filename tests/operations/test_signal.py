@@ -18,7 +18,7 @@ from kanfunc.ports import InstanceShell, Ports
 from tests.builders import cluster_manifest, record
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, Store
 
-REFS = [ClusterRef("prod", name) for name in ("a", "b", "c")]
+REFS = [ClusterRef("prod", name, EDB) for name in ("a", "b", "c")]
 LIMITS = UnfenceLimits(snapshots=1, hook=1, stream=1, wait=Wait.RELEASED, repeat_within=timedelta(minutes=20))
 
 
@@ -68,7 +68,7 @@ def test_no_fence_is_left_without_a_word() -> None:
     for ref in REFS:
         fenced(store, ref)
     with ApiServer(store) as server:
-        api = KubeApi(client.Configuration(host=server.url), EDB)
+        api = KubeApi(client.Configuration(host=server.url))
         no_pods = cast("InstanceShell", None)  # nothing is exec'd where there is no pod
         ports = Ports(api=api, shell=no_pods, journal=Interrupted(), clock=SystemClock())
         with pytest.raises(KanfuncError) as failed:

@@ -9,6 +9,7 @@ from kubernetes import client, config
 
 from kanfunc.domain.coldness import end_of_wal
 from kanfunc.domain.lsn import Lsn
+from kanfunc.domain.flavour import EDB
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.podexec import PodExec
@@ -69,7 +70,7 @@ def measured_end(cluster: Protected) -> Lsn:
     kubeconfig = cluster.lab.environment()["KUBECONFIG"]
     config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]  # client's gap
     shell = PodInstances(PodExec(configuration))
-    stopped = shell.await_stopped(ClusterRef(cluster.namespace, cluster.name), ELECTED, 30)
+    stopped = shell.await_stopped(ClusterRef(cluster.namespace, cluster.name, EDB), ELECTED, 30)
     return end_of_wal(stopped.control, stopped.wal)
 
 

@@ -1,5 +1,6 @@
 """The API server under test comes in through `kubeconfig`, a place to run commands through `pod`."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import uuid4
 import kubernetes.config
 import pytest
 
-from tests.contract.apiserver.helpers import Clusters, Outcome, client, create_pod, exec_in_pod
+from tests.contract.apiserver.helpers import Clusters, Outcome, client, create_pod, eventually, exec_in_pod
 from tests.lab.apiserver import ApiServer, ExecRequest, Spawn, Store
 
 config: Any = kubernetes.config  # partly annotated
@@ -16,7 +17,13 @@ config: Any = kubernetes.config  # partly annotated
 
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the API server is found. It knows EDB's custom resources; the caller may do everything."""
+    """Where the API server is found. It knows EDB's custom resources; the caller may do everything.
+
+    KANFUNC_CONTRACT_KUBECONFIG names a real one, KANFUNC_CONTRACT_IMAGE an image with a shell for its pods.
+    """
+    if real := os.environ.get("KANFUNC_CONTRACT_KUBECONFIG"):
+        yield Path(real)
+        return
     directory = tmp_path_factory.mktemp("apiserver")
 
     def shell(request: ExecRequest) -> Spawn:
@@ -63,6 +70,8 @@ def pods(core: Any, namespace: str) -> Any:
 def pod(core: Any, namespace: str) -> str:
     """A pod whose container `postgres` has a shell and a writable working directory."""
     create_pod(core, namespace, "shell")
+    if "KANFUNC_CONTRACT_KUBECONFIG" in os.environ:  # pods of the simulator take commands at once
+        eventually(lambda: core.read_namespaced_pod("shell", namespace).status.phase == "Running")
     return "shell"
 
 

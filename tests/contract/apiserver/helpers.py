@@ -1,7 +1,9 @@
 """The real client, made short for tests."""
 
 import json
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -72,11 +74,21 @@ class Clusters:
 
 
 def create_pod(core: Any, namespace: str, name: str, **metadata: Any) -> None:
-    container = client.V1Container(name="postgres", image="postgres")
+    image = os.environ.get("KANFUNC_CONTRACT_IMAGE", "postgres")
+    container = client.V1Container(name="postgres", image=image, command=["sleep", "3600"])
     body = client.V1Pod(
-        metadata=client.V1ObjectMeta(name=name, **metadata), spec=client.V1PodSpec(containers=[container])
+        metadata=client.V1ObjectMeta(name=name, **metadata),
+        spec=client.V1PodSpec(containers=[container], termination_grace_period_seconds=0),
     )
     core.create_namespaced_pod(namespace, body)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """A real server's garbage collector works behind the answer."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)  # noqa: TID251 - there is nothing to watch for what is gone
 
 
 @contextmanager

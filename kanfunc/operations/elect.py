@@ -1,0 +1,58 @@
+"""elect: play the backup adapter on a cluster whose operator has none."""
+
+from kanfunc.domain.adapter import Adapter, adapter_of
+from kanfunc.domain.candidacy import choose, relabellings
+from kanfunc.domain.errors import ApiFailed, Conflict, Refused
+from kanfunc.domain.record import own_record_of
+from kanfunc.domain.world import ClusterRef, World
+from kanfunc.ports import Ports
+
+_ATTEMPTS = 20
+
+
+def elect(ref: ClusterRef, ports: Ports) -> None:
+    """Label one instance and its volumes as elected, all others as excluded; nothing where that is so.
+
+    Kasten discovers volumes before its first hook: so the labels must stand before a backup begins.
+    """
+    if ref.flavour.has_adapter:
+        ports.journal.step("left to its operator", cluster=str(ref))
+        return
+    for _ in range(_ATTEMPTS):
+        world = ports.api.world(ref)
+        adapter = adapter_of(world.cluster)
+        elected = _elected(world, adapter, ports)
+        try:
+            for each in relabellings(world, elected, adapter):
+                ports.api.label(ref, each.target, each.changes)
+                ports.journal.step("labelled", cluster=str(ref), target=each.target.name, labels=each.changes)
+        except Conflict:
+            continue
+        ports.journal.step("elected", cluster=str(ref), instance=elected)
+        return
+    raise ApiFailed(
+        f"labels of the pods and volumes of Cluster {ref} changed under each of {_ATTEMPTS} attempts",
+        remedy="find out which controller rewrites them all the time",
+    )
+
+
+def _elected(world: World, adapter: Adapter, ports: Ports) -> str:
+    """While a fence of ours stands, its instance stays elected whatever becomes of it."""
+    cluster = world.cluster
+    record = own_record_of(cluster)
+    if record and record.live:
+        return record.instance
+    if world.primary is None:
+        raise Refused(
+            f"Cluster {cluster.ref} has no settled primary",
+            expected="a primary to ask who streams from it",
+            remedy="a switchover or failover is going on, or the cluster is hibernated: run again after it",
+        )
+    replication = ports.shell.replication(cluster.ref, world.primary.name)
+    if elected := choose(world, replication, adapter):
+        return elected
+    raise Refused(
+        f"no instance of Cluster {cluster.ref} can be elected: none streams from {world.primary.name}",
+        expected="a streaming replica",
+        remedy="add an instance (spec.instances), or wait until the replicas stream",
+    )
