@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test demo requirements clean
+.PHONY: help setup check test test-all demo requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ check: .venv/ready ## Style, types and import contracts
 
 test: check ## All checks and tests, with real PostgreSQL
 	@$(RUN) pytest -n $(WORKERS) --dist loadscope
+
+test-all: test ## As `test`, and many more interleavings of the fence protocol (some minutes)
+	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo

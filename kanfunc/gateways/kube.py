@@ -51,6 +51,14 @@ def guarded_patch(
     return patch
 
 
+def primary_tests(cluster: Cluster) -> list[dict[str, Any]]:
+    """Operations of a JSON patch that fail once the cluster switches or fails over."""
+    return [
+        {"op": "test", "path": "/status/currentPrimary", "value": cluster.current_primary},
+        {"op": "test", "path": "/status/targetPrimary", "value": cluster.target_primary},
+    ]
+
+
 class KubeApi:
     """ClusterApi over the official client."""
 
@@ -100,13 +108,14 @@ class KubeApi:
         backups = (RunningBackup.from_manifest(item) for item in items)
         return tuple(backup for backup in backups if backup and backup.cluster == ref.name)
 
-    def annotate(self, cluster: Cluster, changes: Changes) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, same_primary: bool = False) -> None:
         """See ClusterApi."""
+        primary = primary_tests(cluster) if same_primary else []
         with translated(f"annotate Cluster {cluster.ref}"):
             self._custom.patch_namespaced_custom_object(
                 *_clusters(cluster.ref.namespace, cluster.flavour),
                 cluster.ref.name,
-                guarded_patch("annotations", cluster.uid, cluster.annotations, changes),
+                primary + guarded_patch("annotations", cluster.uid, cluster.annotations, changes),
                 _content_type=_JSON_PATCH,
                 _request_timeout=REQUEST_SECONDS,
             )

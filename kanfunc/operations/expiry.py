@@ -1,4 +1,4 @@
-"""Ending fences that outlived their deadline: whoever placed them died, or its hook was never called."""
+"""Ending what outlived its call: fences past their deadline, entries that came after a roll-back."""
 
 from kanfunc.domain.record import Verdict, own_record_of
 from kanfunc.domain.world import ClusterRef
@@ -9,19 +9,23 @@ from kanfunc.ports import Ports
 def end_expired(ref: ClusterRef, ports: Ports) -> bool:
     """End the fence of ours on this cluster if its deadline is over, by the API server's clock.
 
-    True when it was ended. A verdict that was given already stays; otherwise the fence counts as broken.
+    Whoever placed it died, or its hook was never called. An entry that an operator's command wrote after its
+    fence had ended goes at once. True when something was ended; a verdict that was given already stays.
     """
     cluster = ports.api.cluster(ref)
     record = own_record_of(cluster)
-    if record is None or not record.live or cluster.read_at < record.deadline:
+    if record is None or (record.live and cluster.read_at < record.deadline):
         return False
-    ports.journal.warn("deadline passed", cluster=str(ref), fence=record.id, state=record.state)
+    if not record.live and not record.owned_entries(cluster):
+        return False
+    what = "deadline passed" if record.live else "late entry"
+    ports.journal.warn(what, cluster=str(ref), fence=record.id, state=record.state)
     release(ports, ref, record.id, Verdict.BROKEN)
     ports.api.announce(
         cluster,
         "FenceExpired",
-        f"fence {record.id} of {record.instance} was ended at its deadline {record.deadline:%H:%M:%SZ}: "
-        "a backup that was running is not proven",
+        f"fence {record.id} of {record.instance} was ended by the watchdog (deadline "
+        f"{record.deadline:%H:%M:%SZ}): a backup that was running is not proven",
         warning=True,
     )
     return True

@@ -31,11 +31,11 @@ def _by_patch(plan: Plan, placed: Record, ports: Ports) -> None:
         record = _own(cluster, placed)
         if record.state is State.FENCED and cluster.fenced.names(plan.instance.name):
             return {}
-        _require_free_list(cluster)
+        _require_unchanged(plan, cluster)
         fenced = cluster.fenced.adding(plan.instance.name).annotation()
         return {**written(record.but(state=State.FENCED)), cluster.flavour.fenced_instances: fenced}
 
-    edit(ports.api, plan.ref, decide)
+    edit(ports.api, plan.ref, decide, same_primary=True)
 
 
 def _by_command(plan: Plan, hooks: Hooks, placed: Record, ports: Ports, seconds: float) -> None:
@@ -49,19 +49,19 @@ def _by_command(plan: Plan, hooks: Hooks, placed: Record, ports: Ports, seconds:
 
 
 def _expect_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> None:
-    """Look once more that the record is ours and the list free, and write down that an entry may come now.
+    """Look once more, and write down that an entry may come now.
 
     From this patch on an entry for the instance counts as ours, even if this process dies in the command.
     """
 
     def decide(cluster: Cluster) -> Changes:
         record = _own(cluster, placed)
-        _require_free_list(cluster)
+        _require_unchanged(plan, cluster)
         until = cluster.read_at + timedelta(seconds=seconds) + _LATE_MARGIN
         expected = Late(instance=plan.instance.name, until=until)
         return written(record.but(late=(*record.late_of_others(plan.instance.name), expected)))
 
-    edit(ports.api, plan.ref, decide)
+    edit(ports.api, plan.ref, decide, same_primary=True)
 
 
 def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> None:
@@ -84,7 +84,15 @@ def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> No
     edit(ports.api, plan.ref, decide)
 
 
-def _require_free_list(cluster: Cluster) -> None:
+def _require_unchanged(plan: Plan, cluster: Cluster) -> None:
+    """The list is still free, and the instance has not become the primary since it was decided."""
+    if cluster.settled_primary != plan.primary.name:
+        raise Refused(
+            f"Cluster {cluster.ref} switches or fails over (current primary: {cluster.current_primary}, "
+            f"target: {cluster.target_primary}, when it was decided: {plan.primary.name})",
+            expected="the same primary all the time: it must never be the one that is stopped",
+            remedy="run again after the switch",
+        )
     if cluster.fenced:
         raise Refused(
             f"{', '.join(cluster.fenced.entries)} of Cluster {cluster.ref} was fenced meanwhile, not by us",

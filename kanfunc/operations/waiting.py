@@ -44,8 +44,12 @@ def wait_until(
     raise WaitTimeout(f"{what} did not happen within {seconds:g} s; last seen: {seen}{trouble}")
 
 
-def edit(api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes]) -> None:
+def edit(
+    api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes], *, same_primary: bool = False
+) -> None:
     """Read, decide, write on condition that nothing changed meanwhile; all of it again on a conflict.
+
+    same_primary: the primary is part of what must not have changed.
 
     `decide` returns {} when there is nothing (more) to change, so that a rerun ends in the same place.
     """
@@ -55,7 +59,7 @@ def edit(api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes])
         if not changes:
             return
         try:
-            api.annotate(cluster, changes)
+            api.annotate(cluster, changes, same_primary=same_primary)
         except Conflict:
             continue
         return

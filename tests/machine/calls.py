@@ -1,0 +1,62 @@
+"""The product's verbs, as actors."""
+
+from datetime import timedelta
+from itertools import count
+
+from kanfunc.domain.errors import StillStanding
+from kanfunc.domain.record import Record, own_record_of
+from kanfunc.operations.coldstop import StopLimits
+from kanfunc.operations.expiry import end_expired
+from kanfunc.operations.fence import FenceLimits, fence
+from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
+from kanfunc.ports import Ports
+from tests.machine import properties
+from tests.machine.actors import Actor
+from tests.machine.simulation import Simulation
+
+HOOK_SECONDS = 20
+FENCE_LIMITS = FenceLimits(
+    deadline=timedelta(hours=1),
+    max_age=timedelta(minutes=30),
+    replay=30,
+    stream=60,
+    stop=StopLimits(hook=HOOK_SECONDS, stop=60),
+)
+UNFENCE_LIMITS = UnfenceLimits(
+    snapshots=30, hook=HOOK_SECONDS, stream=60, wait=Wait.STREAMING, repeat_within=timedelta(minutes=20)
+)
+_numbers = count(1)
+
+
+def start_fence(simulation: Simulation) -> Actor:
+    """A new call, without any id of an earlier one."""
+    fence_id = f"fence-{next(_numbers)}"
+
+    def call(ports: Ports) -> tuple[Record, ...]:
+        return fence([simulation.ref], fence_id, ports, FENCE_LIMITS)
+
+    return Actor(simulation, fence_id, call)
+
+
+def start_unfence(simulation: Simulation, outcome: Outcome) -> Actor:
+    def call(ports: Ports) -> None:
+        unfence([simulation.ref], outcome, ports, UNFENCE_LIMITS)
+
+    return Actor(simulation, f"unfence {outcome}", call)
+
+
+def start_expiry(simulation: Simulation) -> Actor:
+    return Actor(simulation, "expiry", lambda ports: end_expired(simulation.ref, ports))
+
+
+def check_end(simulation: Simulation, actor: Actor) -> None:
+    """What a call that has ended by itself promises by its exit code."""
+    if actor.exit_code is None or isinstance(actor.outcome, StillStanding):
+        return
+    if actor.label.startswith("fence-") and not actor.succeeded:
+        properties.check_left(simulation, actor.label)
+    if actor.label == f"unfence {Outcome.SUCCESS}" and actor.succeeded:
+        record = own_record_of(simulation.cluster())
+        assert record
+        assert record.proof
+        properties.check_copies(simulation, record.id, record.proof.digest, actor.listed, set(record.volumes))
