@@ -135,6 +135,7 @@ class Annotations:
     def __init__(self, *meddling: dict[str, str]) -> None:
         self.values: dict[str, str] = {"colour": "red"}
         self.reads = 0
+        self.guarded: bool | None = None
         self._meddling = list(meddling)
 
     def cluster(self, ref: ClusterRef) -> Cluster:
@@ -142,7 +143,8 @@ class Annotations:
         self.reads += 1
         return replace(cluster(), annotations=dict(self.values))
 
-    def annotate(self, read: Cluster, changes: Changes) -> None:
+    def annotate(self, read: Cluster, changes: Changes, *, same_primary: bool) -> None:
+        self.guarded = same_primary
         if self._meddling:
             self.values |= self._meddling.pop(0)
         if read.annotations != self.values:
@@ -165,6 +167,13 @@ def test_decision_is_written() -> None:
     there = Annotations()
     edit(there.api, REF, mixed)
     assert there.values == {"colour": "red", "mixed": "red and blue"}
+
+
+@pytest.mark.parametrize("same_primary", [True, False])
+def test_primary_is_guarded_where_that_is_asked_for(same_primary: bool) -> None:  # noqa: FBT001
+    there = Annotations()
+    edit(there.api, REF, mixed, same_primary=same_primary)
+    assert there.guarded is same_primary
 
 
 def test_conflict_repeats_the_whole_decision() -> None:

@@ -8,8 +8,8 @@ import pytest
 from kubernetes import client, config
 
 from kanfunc.domain.coldness import end_of_wal
-from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.flavour import EDB
+from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.podexec import PodExec
