@@ -42,9 +42,9 @@ class ClusterApi(Protocol):
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         """The operator's own Backups of that cluster that have not ended."""
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, same_primary: bool = False) -> None:
-        """Set or remove annotations, on condition that this is still the Cluster with the annotations (and,
-        if asked for, with the primary) that were read; else Conflict.
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
+        """Set or remove annotations, on condition that this is still the Cluster with the annotations that
+        were read; else Conflict. exact: that it was not written at all since, by anybody.
         """
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:

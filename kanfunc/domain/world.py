@@ -29,6 +29,7 @@ class Cluster:
 
     ref: ClusterRef
     uid: str
+    resource_version: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     spec: Manifest
@@ -44,6 +45,7 @@ class Cluster:
         return cls(
             ref=ClusterRef(metadata["namespace"], metadata["name"], flavour),
             uid=metadata["uid"],
+            resource_version=metadata.get("resourceVersion") or "",
             labels=metadata.get("labels") or {},
             annotations=metadata.get("annotations") or {},
             spec=manifest.get("spec") or {},

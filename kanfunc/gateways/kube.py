@@ -51,12 +51,11 @@ def guarded_patch(
     return patch
 
 
-def primary_tests(cluster: Cluster) -> list[dict[str, Any]]:
-    """Operations of a JSON patch that fail once the cluster switches or fails over."""
-    return [
-        {"op": "test", "path": "/status/currentPrimary", "value": cluster.current_primary},
-        {"op": "test", "path": "/status/targetPrimary", "value": cluster.target_primary},
-    ]
+def cluster_patch(cluster: Cluster, changes: Changes, *, exact: bool) -> list[dict[str, Any]]:
+    """The patch of `annotate`. Equal annotations may have been others in between: exact notices that, too."""
+    patch = guarded_patch("annotations", cluster.uid, cluster.annotations, changes)
+    version = {"op": "test", "path": "/metadata/resourceVersion", "value": cluster.resource_version}
+    return [version, *patch] if exact else patch
 
 
 class KubeApi:
@@ -108,14 +107,13 @@ class KubeApi:
         backups = (RunningBackup.from_manifest(item) for item in items)
         return tuple(backup for backup in backups if backup and backup.cluster == ref.name)
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, same_primary: bool = False) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
         """See ClusterApi."""
-        primary = primary_tests(cluster) if same_primary else []
         with translated(f"annotate Cluster {cluster.ref}"):
             self._custom.patch_namespaced_custom_object(
                 *_clusters(cluster.ref.namespace, cluster.flavour),
                 cluster.ref.name,
-                primary + guarded_patch("annotations", cluster.uid, cluster.annotations, changes),
+                cluster_patch(cluster, changes, exact=exact),
                 _content_type=_JSON_PATCH,
                 _request_timeout=REQUEST_SECONDS,
             )

@@ -35,7 +35,7 @@ def _by_patch(plan: Plan, placed: Record, ports: Ports) -> None:
         fenced = cluster.fenced.adding(plan.instance.name).annotation()
         return {**written(record.but(state=State.FENCED)), cluster.flavour.fenced_instances: fenced}
 
-    edit(ports.api, plan.ref, decide, same_primary=True)
+    edit(ports.api, plan.ref, decide, exact=True)
 
 
 def _by_command(plan: Plan, hooks: Hooks, placed: Record, ports: Ports, seconds: float) -> None:
@@ -45,7 +45,18 @@ def _by_command(plan: Plan, hooks: Hooks, placed: Record, ports: Ports, seconds:
     except ExecFailed:
         run_afterwards(ports, plan.ref, plan.instance.name, hooks.on_error, seconds)
         raise
-    _await_entry(plan, placed, ports, seconds)
+    try:
+        _await_entry(plan, placed, ports, seconds)
+    except Unproven:
+        _take_back(plan, hooks, ports, seconds)
+        raise
+
+
+def _take_back(plan: Plan, hooks: Hooks, ports: Ports, seconds: float) -> None:
+    """Our record ended before its entry came, and may no longer claim it; but we know whose it is."""
+    record = own_record_of(ports.api.cluster(plan.ref))
+    if record is None or not record.live:
+        run_afterwards(ports, plan.ref, plan.instance.name, hooks.on_error, seconds)
 
 
 def _expect_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> None:
@@ -61,7 +72,7 @@ def _expect_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> N
         expected = Late(instance=plan.instance.name, until=until)
         return written(record.but(late=(*record.late_of_others(plan.instance.name), expected)))
 
-    edit(ports.api, plan.ref, decide, same_primary=True)
+    edit(ports.api, plan.ref, decide, exact=True)
 
 
 def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> None:

@@ -21,7 +21,7 @@ def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
     sealed: list[Record] = []
 
     def decide(cluster: Cluster) -> Changes:
-        """Any change to the Cluster after this look makes the patch fail, and the look is repeated."""
+        """Anything written to the Cluster after this look makes the patch fail, and the look is repeated."""
         world = ports.api.world(plan.ref)
         record = own_record_of(cluster)
         if record is not None and record.id == fence_id and record.state is State.SEALED:
@@ -39,7 +39,7 @@ def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
         )
         return written(sealed[-1])
 
-    edit(ports.api, plan.ref, decide)
+    edit(ports.api, plan.ref, decide, exact=True)
     _tell(plan, sealed[-1], ports)
     return sealed[-1]
 

@@ -45,11 +45,11 @@ def wait_until(
 
 
 def edit(
-    api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes], *, same_primary: bool = False
+    api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes], *, exact: bool = False
 ) -> None:
     """Read, decide, write on condition that nothing changed meanwhile; all of it again on a conflict.
 
-    same_primary: the primary is part of what must not have changed.
+    exact: whatever was written to the Cluster meanwhile is a conflict, its status included.
 
     `decide` returns {} when there is nothing (more) to change, so that a rerun ends in the same place.
     """
@@ -59,7 +59,7 @@ def edit(
         if not changes:
             return
         try:
-            api.annotate(cluster, changes, same_primary=same_primary)
+            api.annotate(cluster, changes, exact=exact)
         except Conflict:
             continue
         return

@@ -8,7 +8,7 @@ from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.record import Changes, Record, State, own_record_of
 from kanfunc.domain.snapshots import VolumeSnapshot
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, RunningBackup, Volume, World
-from kanfunc.gateways.kube import guarded_patch, primary_tests
+from kanfunc.gateways.kube import cluster_patch, guarded_patch
 from tests.lab.apiserver import JSON_PATCH, PODS, PVCS, StatusError
 from tests.machine import properties
 from tests.machine.simulation import Simulation
@@ -35,11 +35,10 @@ class SimulatedApi:
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         return self._simulation.running_backups()
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, same_primary: bool = False) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
         simulation = self._simulation
         before = simulation.cluster()
-        patch = primary_tests(cluster) if same_primary else []
-        patch += guarded_patch("annotations", cluster.uid, cluster.annotations, changes)
+        patch = cluster_patch(cluster, changes, exact=exact)
         where = (simulation.clusters, cluster.ref.namespace, cluster.ref.name)
         self._patch(where, patch)
         after = simulation.cluster()

@@ -181,6 +181,7 @@ class Protocol(RuleBasedStateMachine):
         """Whatever was wrong with the platform is mended, and people take their fences away."""
         simulation = self.simulation
         simulation.stalled, simulation.hook_mode, simulation.lagging = False, "now", set()
+        simulation.clean_stops, simulation.lost_bytes = True, 0
         if simulation.running_backups():
             simulation.end_backup()
         simulation.write_fences(entry for entry in simulation.fenced if entry not in simulation.truth.human)
@@ -202,6 +203,24 @@ class Protocol(RuleBasedStateMachine):
     @rule(mode=st.sampled_from(["now", "now", "late", "fails"]))
     def hook(self, mode: str) -> None:
         self.simulation.hook_mode = mode
+
+    @rule(clean=st.booleans(), lost=st.sampled_from([0, 0, 0x1000]))
+    def change_stops(self, clean: bool, lost: int) -> None:  # noqa: FBT001 - Hypothesis passes by name
+        self.simulation.clean_stops, self.simulation.lost_bytes = clean, lost
+
+    @rule()
+    def person_flickers(self) -> None:
+        """Lifts all fences and places them again: the annotations look as before."""
+        before = self.simulation.fenced
+        self.simulation.write_fences([])
+        self.simulation.tick()
+        self.simulation.truth.human.update(before)
+        self.simulation.write_fences(before)
+        self.simulation.tick()
+
+    @rule(instance=st.sampled_from(INSTANCES))
+    def replace_volume(self, instance: str) -> None:
+        self.simulation.replace_volume(instance)
 
     @rule()
     def lose_primary(self) -> None:

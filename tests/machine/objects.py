@@ -73,6 +73,9 @@ class Objects:
         self.pending: list[Pending] = []
         self.stalled = False
         self.hook_mode = "now"
+        self.clean_stops = True
+        self.lost_bytes = 0
+        """What storage loses of an instance's WAL when it is stopped."""
         self.created: dict[str, datetime] = {}
         self.store.create(NAMESPACES, {"metadata": {"name": REF.namespace}})
         self._create_cluster({})

@@ -5,7 +5,7 @@ from datetime import timedelta
 from kanfunc.domain.adapter import KASTEN_ADAPTER
 from tests.builders import claim_manifest, pod_manifest
 from tests.lab.apiserver import PODS, PVCS, VOLUME_SNAPSHOTS, Manifest, Resource
-from tests.machine.engine import STEP
+from tests.machine.engine import STEP, Engine
 from tests.machine.objects import EVERYONE, INSTANCES, Objects, Violation
 
 TICK = timedelta(seconds=5)
@@ -48,7 +48,7 @@ class Simulation(Objects):
                 only_ours = name in self.truth.ours and not self.truth.human & {name, EVERYONE}
                 if name == primary and only_ours and engine.running:
                     raise Violation(f"I5: the primary {name} is stopped through us")
-                engine.stop()
+                self._stop(engine)
             else:
                 engine.start()
         self._elect()
@@ -57,6 +57,11 @@ class Simulation(Objects):
             if name != primary and engine.running and leader.running and name not in self.lagging:
                 engine.position = max(engine.position, leader.position)
                 engine.timeline, engine.history = leader.timeline, list(leader.history)
+
+    def _stop(self, engine: Engine) -> None:
+        if engine.running:
+            engine.stop(clean=self.clean_stops)
+            engine.position -= self.lost_bytes
 
     def _elect(self) -> None:
         hooked = next(iter(KASTEN_ADAPTER.hooked))
@@ -155,6 +160,16 @@ class Simulation(Objects):
             status = {"phase": "completed", "instanceID": {"podName": backup.instance}}
             self.set_status(self.backups, backup.name, status)
             self.lift(backup.instance)
+
+    def replace_volume(self, name: str) -> None:
+        """The volume is made anew, with the same files, and the pod with it."""
+        labels = self.store.get(PVCS, self.ref.namespace, name)["metadata"]["labels"]
+        self.store.delete(PVCS, self.ref.namespace, name)
+        manifest = self.spoken(claim_manifest(name, name))
+        manifest["metadata"]["labels"] = labels
+        created = self.create(PVCS, manifest)
+        self.created[created["metadata"]["uid"]] = self.now
+        self.replace_pod(name)
 
     def replace_pod(self, name: str) -> None:
         """The pod is deleted and comes back with the same volumes; PostgreSQL stops in between."""

@@ -143,8 +143,8 @@ class Annotations:
         self.reads += 1
         return replace(cluster(), annotations=dict(self.values))
 
-    def annotate(self, read: Cluster, changes: Changes, *, same_primary: bool) -> None:
-        self.guarded = same_primary
+    def annotate(self, read: Cluster, changes: Changes, *, exact: bool) -> None:
+        self.guarded = exact
         if self._meddling:
             self.values |= self._meddling.pop(0)
         if read.annotations != self.values:
@@ -169,11 +169,11 @@ def test_decision_is_written() -> None:
     assert there.values == {"colour": "red", "mixed": "red and blue"}
 
 
-@pytest.mark.parametrize("same_primary", [True, False])
-def test_primary_is_guarded_where_that_is_asked_for(same_primary: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("exact", [True, False])
+def test_every_change_is_a_conflict_where_that_is_asked_for(exact: bool) -> None:  # noqa: FBT001
     there = Annotations()
-    edit(there.api, REF, mixed, same_primary=same_primary)
-    assert there.guarded is same_primary
+    edit(there.api, REF, mixed, exact=exact)
+    assert there.guarded is exact
 
 
 def test_conflict_repeats_the_whole_decision() -> None:

@@ -4,6 +4,7 @@ from itertools import count
 import pytest
 
 from tests.lab.apiserver import NAMESPACES, StatusError
+from tests.lab.edb.names import COLD_PRIMARY
 from tests.lab.lab import Lab
 from tests.scenarios.protected import Protected
 
@@ -36,6 +37,12 @@ def archived(lab: Lab) -> Iterator[Protected]:
 def pair(lab: Lab) -> Iterator[Protected]:
     """A primary with a single replica."""
     yield from _cluster(lab, instances=2)
+
+
+@pytest.fixture
+def alone(lab: Lab) -> Iterator[Protected]:
+    """A primary without any replica, which may be stopped."""
+    yield from _cluster(lab, instances=1, annotations={COLD_PRIMARY: "enabled"})
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """A cluster under protection, and what tests ask and do about it: the state of the world, not calls."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.lab.apiserver import EDB_CLUSTERS, EVENTS, NAMESPACES, PODS, PVCS, VOLUME_SNAPSHOTS
-from tests.lab.edb.names import FENCED_INSTANCES
+from tests.lab.edb.names import BACKUP_INSTANCE, FENCED_INSTANCES
 from tests.lab.kasten import Action, Hook, HookResult, Policy, RestorePoint
 from tests.lab.lab import Completed, Lab
 
@@ -85,8 +86,19 @@ class Protected:
             f"{instance} {'runs' if running else 'stands'}", lambda: self.running(instance) is running
         )
 
+    def await_elected(self, instance: str) -> None:
+        self.lab.wait_for(
+            f"{instance} to be elected",
+            lambda: self.annotations.get(BACKUP_INSTANCE) == instance,
+        )
+
     def await_healthy(self) -> None:
         self.lab.wait_until_healthy(self.namespace, self.name)
+
+    def await_next_second(self) -> None:
+        """Creation timestamps are whole seconds; what happened in the same second cannot be told apart."""
+        until = int(time.time()) + 1
+        self.lab.wait_for("the API server's next second", lambda: time.time() > until)
 
     def marks(self, instance: str = ELECTED) -> list[str]:
         """Ids of the marks on that instance's volumes."""

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -111,14 +110,8 @@ def test_a_switchover_came_before_us(protected: Protected) -> None:
     assert report_of(done)["instance"] == ELECTED
 
 
-def await_next_second(cluster: Protected) -> None:
-    """Creation timestamps are whole seconds; what happened in the same second cannot be told apart."""
-    until = time.time() + 1
-    cluster.lab.wait_for("the API server's next second", lambda: time.time() > until)
-
-
 def test_a_hot_copy_because_the_hook_was_not_wired(single: Protected) -> None:
-    await_next_second(single)
+    single.await_next_second()
     single.restored(single.hot_export())
     report = assert_not_proven(single.verify(), "mark")
     assert "not a cold backup" in report["findings"][0]["meaning"]
@@ -135,7 +128,7 @@ def test_a_hot_copy_of_a_volume_that_still_carries_an_old_mark(protected: Protec
     )
     protected.await_healthy()
     protected.lab.primary(protected.namespace, protected.name).sql("create table later (x int)")
-    await_next_second(protected)
+    protected.await_next_second()
     hot = protected.hot_export()
     protected.restored(hot)
     done = protected.verify()
