@@ -4,7 +4,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import typer
 
@@ -139,7 +139,7 @@ def verify_restore_command(
     cluster: Clusters = None,
     flavour: Flavours = None,
     expect_fence_id: Annotated[
-        str | None,
+        UUID | None,
         typer.Option(envvar="KANFUNC_EXPECT_FENCE_ID", help="The fence that the restore point must be of."),
     ] = None,
     report: Annotated[
@@ -183,7 +183,7 @@ def verify_restore_command(
     ports = real_world(context.obj)
     verify_restores(
         _refs(ports, namespace, cluster, flavour),
-        expect_fence_id,
+        str(expect_fence_id) if expect_fence_id else None,
         ports,
         limits,
         publish=lambda found: _publish(found, context.obj, report),

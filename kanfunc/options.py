@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import re
 from typing import Annotated
 
 import typer
@@ -22,12 +23,42 @@ def seconds(name: str, text: str) -> typer.models.OptionInfo:
     return option
 
 
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""RFC 1123: a namespace is a label, an object's name labels with dots between, at most 253 characters."""
+
+
+def _namespace(value: str) -> str:
+    if not re.fullmatch(_LABEL, value):
+        raise typer.BadParameter(f"{value!r} is no name of a namespace")
+    return value
+
+
+def _cluster_names(values: list[str] | None) -> list[str] | None:
+    for value in values or ():
+        if len(value) > _NAME_LENGTH or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
+            raise typer.BadParameter(f"{value!r} is no name of a Cluster")
+    return values
+
+
+_NAME_LENGTH = 253
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", envvar="KANFUNC_NAMESPACE", help="Namespace of the clusters.")
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        envvar="KANFUNC_NAMESPACE",
+        help="Namespace of the clusters.",
+        callback=_namespace,
+    ),
 ]
 Clusters = Annotated[
     list[str] | None,
-    typer.Option("--cluster", envvar="KANFUNC_CLUSTER", help="Name of a Cluster; repeatable. Default: all."),
+    typer.Option(
+        "--cluster",
+        envvar="KANFUNC_CLUSTER",
+        help="Name of a Cluster; repeatable. Default: all.",
+        callback=_cluster_names,
+    ),
 ]
 Flavours = Annotated[
     list[FlavourName] | None,

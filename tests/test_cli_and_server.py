@@ -41,7 +41,7 @@ def kubeconfig(server: ApiServer, tmp_path: Path) -> str:
 def test_no_access_is_told_with_the_way_out() -> None:
     failed = kanfunc("fence", "-n", "prod", KUBECONFIG="/nowhere/kubeconfig")
     line = last_line(failed)
-    assert (failed.returncode, line["step"], line["verb"]) == (1, "ApiFailed", "fence")
+    assert (failed.returncode, line["step"], line["verb"]) == (3, "Refused", "fence")
     assert "KUBECONFIG" in line["next"]
     assert len(failed.stderr.splitlines()) == 1
 
@@ -64,7 +64,7 @@ def test_output_holds_nothing_but_ours() -> None:
 def test_kubeconfig_that_is_none_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "kubeconfig").write_text(text)
     failed = kanfunc("unfence", "-n", "prod", "--outcome", "failure", KUBECONFIG=str(tmp_path / "kubeconfig"))
-    assert failed.returncode == 1
+    assert failed.returncode == 3
     assert "KUBECONFIG" in last_line(failed)["next"]
 
 

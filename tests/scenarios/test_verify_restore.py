@@ -87,7 +87,7 @@ def test_the_good_restore_and_all_later_runs(protected: Protected, tmp_path: Pat
     again = protected.verify()
     assert again.returncode == 0, again.stderr
     quoted = {finding["check"]: finding["found"] for finding in report_of(again)["findings"]}
-    assert "proven on" in quoted["promoted in this restore"]
+    assert "proven on" in quoted["continued in this restore"]
 
     protected.lab.switchover(protected.namespace, protected.name, OTHER)
     protected.await_healthy()
