@@ -139,7 +139,7 @@ def test_text_is_for_people(kubeconfig: str) -> None:
 def test_no_permission_is_told(server: ApiServer, kubeconfig: str) -> None:
     server.faults.append(Fault(lambda _: True, Refuse(403), 100))
     failed = kanfunc("fence", "-n", "prod", KUBECONFIG=kubeconfig)
-    assert failed.returncode == 1
+    assert failed.returncode == 3
     assert "403 injected failure" in last_line(failed)["found"]
 
 

@@ -49,6 +49,14 @@ def promoted_here(adopted: Adopted, facts: PromotionFacts, tolerance: timedelta)
     return _since_restore("promoted in this restore", "promotion", facts.at, adopted, tolerance, lost=lost)
 
 
+def never_promoted() -> Finding:
+    """The finding where there is no promotion whose time could be asked."""
+    return Finding(
+        check="promoted in this restore", status=Status.NOT_CHECKED, found="there was no promotion",
+        expected="a promotion at the fence point", meaning="see end point",
+    )  # fmt: skip
+
+
 def stopped_point(proof: Proof, facts: PrimaryFacts, resumption: ResumptionFacts) -> Finding:
     """A fenced primary goes on without a new timeline: its shutdown checkpoint must stand in the WAL."""
     expected = f"the shutdown checkpoint at {proof.shutdown_checkpoint} in timeline {proof.timeline}"
@@ -99,7 +107,7 @@ def _since_restore(
         )
     return compare(
         check, f"{what} at {at:%Y-%m-%d %H:%M:%SZ}", expected, good=at >= created - tolerance,
-        bad="the mark is an old one: this volume ran on, and was copied hot",
+        bad="the mark is an old one: this volume was restored before, ran on, and was copied hot",
     )  # fmt: skip
 
 

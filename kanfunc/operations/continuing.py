@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from kanfunc.domain.continuation import (
     earlier_verdict,
     end_point,
+    never_promoted,
     promoted_here,
     resumed_here,
     stopped_point,
@@ -41,7 +42,7 @@ def continuation_of(
     if adopted.earlier:
         return adopted.earlier.continued, [point, earlier_verdict(adopted.earlier)]
     if switch is None:
-        return None, [point]
+        return None, [point, never_promoted()]
     traces = ports.shell.promotion(restored.ref, adopted.instance.name, switch)
     return traces.at, [point, promoted_here(adopted, traces, tolerance)]
 

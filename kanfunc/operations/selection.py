@@ -28,7 +28,7 @@ def select_clusters(
     chosen = tuple(_ours(named, ports, named_ones=bool(names)))
     if not chosen:
         raise Refused(
-            f"there is no Cluster of ours in namespace {namespace}, or no such namespace",
+            f"there is no Cluster in namespace {namespace} that is ours to protect, or no such namespace",
             expected="at least one Cluster: a policy that protects none must not look like a backup",
             remedy="correct --namespace, or take this hook off the policy",
         )

@@ -60,12 +60,12 @@ def test_clusters_of_both_operators_are_chosen() -> None:
 @pytest.mark.parametrize(
     ("namespace", "names", "found", "expected"),
     [
-        (Namespace(), (), "no Cluster of ours in namespace prod", "at least one"),
+        (Namespace(), (), "no Cluster in namespace prod", "at least one"),
         (Namespace(), ("a",), "has no Cluster a", "there is none"),
         (Namespace("a"), ("a", "y", "x"), "has no Cluster x, y", "one of: a"),
         (Namespace(UNKNOWN, UNKNOWN), (), "does not know", "EDB Postgres for Kubernetes or CloudNativePG"),
         (Namespace("a", Forbidden("403")), (), "403", "permission to list the Clusters of CloudNativePG"),
-        (Namespace("a", foreign="a"), (), "no Cluster of ours", "at least one"),
+        (Namespace("a", foreign="a"), (), "ours to protect", "at least one"),
         (Namespace("ab", foreign="a"), ("a", "b"), "belongs to Cloud Pak for Data", "ours to take"),
     ],
 )

@@ -18,7 +18,7 @@ STAGING: Final = "staging"
 ROWS_SINCE: Final = 100
 VERIFY_SECONDS: Final = 60.0
 NOT_PROVEN: Final = 2  # exit code: the check was made, and the answer is bad
-IDENTITY: Final = ("mark", "cluster", "incarnation", "system identifier", "end point", "marked transaction")
+IDENTITY: Final = ("mark", "cluster", "incarnation", "system identifier", "marked transaction", "end point")
 
 
 @dataclass(frozen=True)

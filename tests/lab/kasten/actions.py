@@ -1,9 +1,10 @@
 """What an action of Kasten is made of: hooks, steps, their outcome and the restore point."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from subprocess import SubprocessError
@@ -23,6 +24,25 @@ class HookResult:
 
 
 Hook = Callable[[str], HookResult]  # called with the name of the namespace
+
+
+Artifacts = Mapping[str, str]
+"""Key-values that a bound hook puts out; Kasten keeps them in the restore point."""
+
+BoundHook = Callable[[Manifest, Artifacts], HookResult]  # called with the Cluster and its artifacts
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Hooks of a blueprint that a BlueprintBinding binds to every Cluster.
+
+    Whether Kasten runs the posthook after a snapshot that failed is not known: `posthook_after_failure`.
+    """
+
+    backup_prehook: BoundHook | None = None
+    backup_posthook: BoundHook | None = None
+    restore_posthook: BoundHook | None = None
+    posthook_after_failure: bool = False
 
 
 class State(StrEnum):
@@ -51,6 +71,8 @@ class RestorePoint:
     secrets: tuple[Manifest, ...]
     claims: tuple[Manifest, ...]
     data: Mapping[str, Path]
+    artifacts: Mapping[str, Artifacts] = field(default_factory=dict)
+    """By name of the Cluster."""
 
 
 @dataclass(frozen=True)
@@ -101,3 +123,22 @@ class Timeline:
             result = hook(namespace)
             if result.exit_code:
                 raise ActionFailed(f"exit code {result.exit_code}: {result.output}")
+
+    def bound_hook(
+        self, name: str, hook: BoundHook | None, cluster: Manifest, artifacts: Artifacts
+    ) -> Artifacts:
+        """Run a bound hook as a step of its own; what it put out, which is lost when it fails."""
+        if hook is None:
+            return {}
+        with self.step(f"{name} {cluster['metadata']['name']}"):
+            result = hook(cluster, artifacts)
+            if result.exit_code:
+                raise ActionFailed(f"exit code {result.exit_code}: {result.output}")
+            return outputs(result.output)
+
+
+def outputs(text: str) -> Artifacts:
+    """The phase outputs in a pod's log, as Kanister reads them."""
+    found = (line.partition("###Phase-output###:")[2] for line in text.splitlines())
+    pairs = [json.loads(each) for each in found if each]
+    return {pair["key"]: pair["value"] for pair in pairs}

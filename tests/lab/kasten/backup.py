@@ -7,8 +7,19 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tests.lab.apiserver import EDB_CLUSTERS, PVCS, SECRETS, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS, Store
-from tests.lab.edb.names import CSI_DRIVER, EXCLUDED, STORAGE_CLASS
-from tests.lab.kasten.actions import Action, ActionFailed, Hook, Manifest, RestorePoint, State, Timeline
+from tests.lab.edb.decisions import labels
+from tests.lab.edb.names import CLUSTER, CSI_DRIVER, EXCLUDED, STORAGE_CLASS
+from tests.lab.kasten.actions import (
+    Action,
+    ActionFailed,
+    Artifacts,
+    Blueprint,
+    Hook,
+    Manifest,
+    RestorePoint,
+    State,
+    Timeline,
+)
 from tests.lab.storage import Storage
 
 
@@ -18,6 +29,7 @@ class Policy:
 
     `retries` are further attempts after the first one. `cut_delay` is how many seconds each snapshot waits
     before it is cut. `choose` gets the claims that were discovered and returns those to be snapshotted.
+    `blueprint` is bound to the Clusters: its hooks run after the discovery, around each one's snapshots.
     """
 
     namespace: str
@@ -28,6 +40,7 @@ class Policy:
     retries: int = 0
     cut_delay: float = 0.0
     choose: Callable[[list[Manifest]], list[Manifest]] = list
+    blueprint: Blueprint = Blueprint()  # noqa: RUF009 - immutable
 
 
 class Backup:
@@ -65,10 +78,33 @@ class Backup:
             claims = self._discover()
             clusters = self._store.list(EDB_CLUSTERS, namespace)
             secrets = self._store.list(SECRETS, namespace)
-        with self._timeline.step("snapshots"):
-            snapshots = {claim["metadata"]["name"]: self._snapshot(claim) for claim in claims}
+        artifacts: dict[str, Artifacts] = {}
+        snapshots: dict[str, Manifest] = {}
+        for cluster in clusters:
+            own = [claim for claim in claims if labels(claim).get(CLUSTER) == cluster["metadata"]["name"]]
+            artifacts[cluster["metadata"]["name"]], taken = self._back_up(cluster, own)
+            snapshots |= taken
+        if rest := [claim for claim in claims if claim["metadata"]["name"] not in snapshots]:
+            snapshots |= self._snapshots(rest)
         data = {name: self._storage.path(snapshot) for name, snapshot in snapshots.items()}
-        return RestorePoint(namespace, tuple(clusters), tuple(secrets), tuple(claims), data)
+        return RestorePoint(namespace, tuple(clusters), tuple(secrets), tuple(claims), data, artifacts)
+
+    def _back_up(self, cluster: Manifest, claims: list[Manifest]) -> tuple[Artifacts, dict[str, Manifest]]:
+        """One Cluster: prehook, snapshots of its claims, posthook."""
+        blueprint, timeline = self._policy.blueprint, self._timeline
+        artifacts = timeline.bound_hook("backupPrehook", blueprint.backup_prehook, cluster, {})
+        try:
+            snapshots = self._snapshots(claims)
+        except ActionFailed:
+            if blueprint.posthook_after_failure:
+                timeline.bound_hook("backupPosthook", blueprint.backup_posthook, cluster, artifacts)
+            raise
+        timeline.bound_hook("backupPosthook", blueprint.backup_posthook, cluster, artifacts)
+        return artifacts, snapshots
+
+    def _snapshots(self, claims: list[Manifest]) -> dict[str, Manifest]:
+        with self._timeline.step("snapshots"):
+            return {claim["metadata"]["name"]: self._snapshot(claim) for claim in claims}
 
     def _discover(self) -> list[Manifest]:
         excluded = self._policy.exclude_labels.items()

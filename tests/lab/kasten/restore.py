@@ -1,7 +1,16 @@
 """A restore: volumes and Secrets first, then the Cluster, as new objects."""
 
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, PVCS, SECRETS, Store
-from tests.lab.kasten.actions import Action, ActionFailed, Hook, Manifest, RestorePoint, State, Timeline
+from tests.lab.kasten.actions import (
+    Action,
+    ActionFailed,
+    BoundHook,
+    Hook,
+    Manifest,
+    RestorePoint,
+    State,
+    Timeline,
+)
 from tests.lab.storage import Storage
 
 
@@ -20,16 +29,22 @@ class Restore:
         self._drop_pvc_annotations = drop_pvc_annotations
         self._timeline = Timeline()
 
-    def run(self, namespace: str, post_hook: Hook | None) -> Action:
-        """Restore; `post_hook` runs when everything is created, which is not yet ready."""
+    def run(self, namespace: str, post_hook: Hook | None, bound: BoundHook | None) -> Action:
+        """Restore; the hooks run when everything is created, which is not yet ready: the bound one with each
+        Cluster and the artifacts that its backup left.
+        """
         state = State.COMPLETE
         try:
-            self._run(namespace, post_hook)
+            self._run(namespace)
+            for cluster in self._store.list(EDB_CLUSTERS, namespace):
+                artifacts = self._source.artifacts.get(cluster["metadata"]["name"], {})
+                self._timeline.bound_hook("restorePosthook", bound, cluster, artifacts)
+            self._timeline.hook("postHook", post_hook, namespace)
         except ActionFailed:
             state = State.FAILED
         return Action(state, tuple(self._timeline.steps))
 
-    def _run(self, namespace: str, post_hook: Hook | None) -> None:
+    def _run(self, namespace: str) -> None:
         with self._timeline.step("volumes"):
             self._store.create(
                 NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
@@ -41,7 +56,6 @@ class Restore:
         with self._timeline.step("resources"):
             for cluster in self._source.clusters:
                 self._store.create(EDB_CLUSTERS, _renewed(cluster, namespace))
-        self._timeline.hook("postHook", post_hook, namespace)
 
     def _restore_volume(self, claim: Manifest, namespace: str) -> None:
         manifest = _renewed(claim, namespace)

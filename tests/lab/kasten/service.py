@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from tests.lab.apiserver import Store
-from tests.lab.kasten.actions import Action, Hook, NamespaceLocked, RestorePoint
+from tests.lab.kasten.actions import Action, BoundHook, Hook, NamespaceLocked, RestorePoint
 from tests.lab.kasten.backup import Backup, Policy
 from tests.lab.kasten.restore import Restore
 from tests.lab.storage import Storage, copy
@@ -46,11 +46,12 @@ class Kasten:
         *,
         drop_pvc_annotations: bool = False,
         post_hook: Hook | None = None,
+        restore_posthook: BoundHook | None = None,
     ) -> Action:
         """Restore into a new namespace; NamespaceLocked while another action is running there."""
         with self._lock(namespace):
             restore = Restore(self._store, self._storage, source, drop_pvc_annotations=drop_pvc_annotations)
-            return restore.run(namespace, post_hook)
+            return restore.run(namespace, post_hook, restore_posthook)
 
     def close(self) -> None:
         """End waits of actions that are running."""
