@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.edb.runtime import Faults
 from tests.lab.lab import Lab
+from tests.lab.operator.runtime import Faults
 
 
 @pytest.fixture(scope="session")

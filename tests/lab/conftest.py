@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.edb.decisions import fence_list
-from tests.lab.edb.runtime import Faults
 from tests.lab.lab import Lab
+from tests.lab.operator.decisions import fence_list
+from tests.lab.operator.runtime import Faults
 from tests.lab.site import FRESH, NAME, Site
 
 

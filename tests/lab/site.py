@@ -10,16 +10,16 @@ from kubernetes.client import ApiClient, Configuration, CoreV1Api
 from kubernetes.stream import stream
 
 from tests.lab.apiserver import (
-    EDB_CLUSTERS,
     NAMESPACES,
     PODS,
     Manifest,
     Resource,
     StatusError,
 )
-from tests.lab.edb.decisions import fence_list, lift_fence, place_fence
-from tests.lab.edb.manifests import is_met
 from tests.lab.lab import Lab
+from tests.lab.operator.decisions import fence_list, lift_fence, place_fence
+from tests.lab.operator.manifests import is_met
+from tests.lab.operator.names import EDB
 
 NAME = "cluster-example"
 PRIMARY, ELECTED, THIRD = f"{NAME}-1", f"{NAME}-2", f"{NAME}-3"
@@ -44,10 +44,10 @@ class Site:
         return [each["metadata"]["name"] for each in self.lab.store.list(resource, self.namespace)]
 
     def fence(self, instance: str) -> None:
-        self.lab.store.update(EDB_CLUSTERS, self.namespace, NAME, lambda each: place_fence(each, instance))
+        self.lab.store.update(EDB.clusters, self.namespace, NAME, lambda each: place_fence(each, instance))
 
     def unfence(self, instance: str) -> None:
-        self.lab.store.update(EDB_CLUSTERS, self.namespace, NAME, lambda each: lift_fence(each, instance))
+        self.lab.store.update(EDB.clusters, self.namespace, NAME, lambda each: lift_fence(each, instance))
 
     def running(self, instance: str) -> bool:
         return self.lab.server(self.namespace, instance).running

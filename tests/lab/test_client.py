@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from tests.lab.binaries import Binaries
 from tests.lab.certificates import Authority, KeyFiles
 from tests.lab.client import Writer, client_dsn
-from tests.lab.postgres import Binaries, Server
+from tests.lab.postgres import Server
 from tests.lab.workspace import Identity, Workspace
 
 pytestmark = pytest.mark.lab

@@ -6,10 +6,10 @@ from threading import Event
 import pytest
 
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, PODS, PVCS, SECRETS, VOLUME_SNAPSHOTS, Manifest
-from tests.lab.edb.decisions import fence_list, lift_fence, place_fence
-from tests.lab.edb.names import PVC_STATUS
 from tests.lab.kasten import HookResult, NamespaceLocked, Policy, RestorePoint, State
 from tests.lab.lab import Lab
+from tests.lab.operator.decisions import fence_list, lift_fence, place_fence
+from tests.lab.operator.names import EDB
 from tests.lab.postgres import Server
 
 pytestmark = pytest.mark.lab
@@ -123,7 +123,7 @@ def test_restored_objects_are_new_and_owned_by_the_new_cluster(lab: Lab, source:
     cluster = lab.wait_until_healthy(target, NAME)
     claim = lab.store.get(PVCS, target, ELECTED)
     assert claim["metadata"]["uid"] != lab.store.get(PVCS, source, ELECTED)["metadata"]["uid"]
-    assert claim["metadata"]["annotations"][PVC_STATUS] == "ready"
+    assert claim["metadata"]["annotations"][EDB.pvc_status] == "ready"
     assert claim["metadata"]["ownerReferences"][0]["uid"] == cluster["metadata"]["uid"]
     authorities = [lab.store.get(SECRETS, each, f"{NAME}-ca")["data"] for each in (source, target)]
     assert authorities[0] == authorities[1]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.binaries import Binaries
 from tests.lab.certificates import Authority
-from tests.lab.postgres import Binaries, LabError, Server
-from tests.lab.workspace import Workspace
+from tests.lab.postgres import Server
+from tests.lab.workspace import LabError, Workspace
 
 pytestmark = pytest.mark.lab
 

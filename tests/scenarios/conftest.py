@@ -4,8 +4,8 @@ from itertools import count
 import pytest
 
 from tests.lab.apiserver import NAMESPACES, StatusError
-from tests.lab.edb.names import COLD_PRIMARY
 from tests.lab.lab import Lab
+from tests.lab.operator.names import EDB
 from tests.scenarios.protected import Protected
 
 _numbers = count(1)
@@ -42,7 +42,7 @@ def pair(lab: Lab) -> Iterator[Protected]:
 @pytest.fixture
 def alone(lab: Lab) -> Iterator[Protected]:
     """A primary without any replica, which may be stopped."""
-    yield from _cluster(lab, instances=1, annotations={COLD_PRIMARY: "enabled"})
+    yield from _cluster(lab, instances=1, annotations={EDB.cold_primary: "enabled"})
 
 
 @pytest.fixture(scope="module")

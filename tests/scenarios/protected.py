@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.lab.apiserver import EDB_CLUSTERS, EVENTS, NAMESPACES, PODS, PVCS, VOLUME_SNAPSHOTS
-from tests.lab.edb.names import BACKUP_INSTANCE, FENCED_INSTANCES
+from tests.lab.apiserver import EVENTS, NAMESPACES, PODS, PVCS, VOLUME_SNAPSHOTS
 from tests.lab.kasten import Action, Hook, HookResult, Policy, RestorePoint
 from tests.lab.lab import Completed, Lab
+from tests.lab.operator.names import EDB, Dialect
 
 RECORD = "kanfunc.io/fence"
 ELECTED = "cluster-example-2"
@@ -26,6 +26,7 @@ class Protected:
     lab: Lab
     namespace: str
     name: str = "cluster-example"
+    dialect: Dialect = EDB
 
     def kanfunc(self, verb: str, *options: str) -> Completed:
         return self.lab.kanfunc(verb, "--namespace", self.namespace, *options, timeout=90)
@@ -57,7 +58,7 @@ class Protected:
 
     @property
     def fenced(self) -> list[str]:
-        found: list[str] = json.loads(self.annotations.get(FENCED_INSTANCES, "[]"))
+        found: list[str] = json.loads(self.annotations.get(self.dialect.fenced_instances, "[]"))
         return found
 
     def annotate(self, key: str, value: str | None) -> None:
@@ -67,10 +68,10 @@ class Protected:
             if value is not None:
                 annotations[key] = value
 
-        self.lab.store.update(EDB_CLUSTERS, self.namespace, self.name, edit)
+        self.lab.store.update(self.dialect.clusters, self.namespace, self.name, edit)
 
     def set_fenced(self, *instances: str) -> None:
-        self.annotate(FENCED_INSTANCES, json.dumps(list(instances)) if instances else None)
+        self.annotate(self.dialect.fenced_instances, json.dumps(list(instances)) if instances else None)
 
     def label_pod(self, pod: str, key: str, value: str | None) -> None:
         self.lab.store.update(PODS, self.namespace, pod, _labelling(key, value))
@@ -89,7 +90,7 @@ class Protected:
     def await_elected(self, instance: str) -> None:
         self.lab.wait_for(
             f"{instance} to be elected",
-            lambda: self.annotations.get(BACKUP_INSTANCE) == instance,
+            lambda: self.annotations.get(self.dialect.backup_instance) == instance,
         )
 
     def await_healthy(self) -> None:
@@ -103,8 +104,8 @@ class Protected:
     def marks(self, instance: str = ELECTED) -> list[str]:
         """Ids of the marks on that instance's volumes."""
         server = self.lab.server(self.namespace, instance)
-        roots = [server.volume] + ([server.wal_volume] if server.wal_volume else [])
-        files = [root / "kanfunc-mark.json" for root in roots]
+        roots = [server.volume, server.wal_volume, *server.tablespaces.values()]
+        files = [root / "kanfunc-mark.json" for root in roots if root]
         return [json.loads(file.read_text())["id"] for file in files if file.exists()]
 
     def events(self) -> list[str]:
@@ -119,20 +120,20 @@ class Protected:
 
         return run
 
-    def back_up(self, choose: Callable[[list[Manifest]], list[Manifest]] = list) -> Action:
-        """A policy run that is wired as the README says."""
+    def back_up(self, **options: Any) -> Action:
+        """A policy run that is wired as the README says; `options` are further ones of the policy."""
         policy = Policy(
             self.namespace,
             pre_hook=self.hook("fence"),
             on_success=self.hook("unfence", "--outcome", "success"),
             on_failure=self.hook("unfence", "--outcome", "failure"),
-            choose=choose,
+            **options,
         )
         return self.lab.kasten.run(policy)
 
-    def proven_export(self) -> RestorePoint:
+    def proven_export(self, **options: Any) -> RestorePoint:
         """A restore point that was proven cold, in a place that survives the namespace."""
-        action = self.back_up()
+        action = self.back_up(**options)
         assert action.restore_point is not None, action.error
         return self.lab.kasten.export(action.restore_point)
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.lab.edb.names import COLD_PRIMARY
+from tests.lab.operator.names import EDB
 from tests.scenarios.protected import PRIMARY, Protected, told
 
 pytestmark = pytest.mark.lab
 
 
 def test_lone_primary_goes_through_the_whole_cycle(alone: Protected) -> None:
-    alone.annotate(COLD_PRIMARY, None)
+    alone.annotate(EDB.cold_primary, None)
     assert alone.fence().returncode == 3
     assert alone.running(PRIMARY)
-    alone.annotate(COLD_PRIMARY, "enabled")
+    alone.annotate(EDB.cold_primary, "enabled")
     alone.await_elected(PRIMARY)
     source = alone.proven_export()
     assert alone.running(PRIMARY)

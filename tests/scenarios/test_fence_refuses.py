@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.lab.apiserver import EDB_BACKUPS, EDB_CLUSTERS, PODS, PVCS
-from tests.lab.edb.names import ADDONS, EXCLUDED, HAS_HOOKS
-from tests.lab.edb.names import ELECTED as ELECTED_LABEL
+from tests.lab.operator.decorations import ELECTED as ELECTED_LABEL
+from tests.lab.operator.decorations import EXCLUDED, HAS_HOOKS
+from tests.lab.operator.names import EDB
 from tests.scenarios.protected import ELECTED, OTHER, PRIMARY, RECORD, Protected, told
 
 pytestmark = pytest.mark.lab
@@ -64,7 +65,7 @@ def annotated(cluster: Protected, key: str, value: str | None) -> Iterator[None]
 ])  # fmt: skip
 def test_without_the_addon(sturdy: Protected, addons: str | None, found: str) -> None:
     sturdy.lab.faults.election_paused = True
-    with annotated(sturdy, ADDONS, addons):
+    with annotated(sturdy, EDB.addons, addons):
         assert_refused(sturdy, found)
 
 

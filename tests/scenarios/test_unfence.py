@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.lab.apiserver import PODS, PVCS, VOLUME_SNAPSHOTS
-from tests.lab.edb.names import HAS_HOOKS
 from tests.lab.kasten import State
+from tests.lab.operator.decorations import HAS_HOOKS
 from tests.scenarios.protected import ELECTED, OTHER, PRIMARY, Protected, told
 
 pytestmark = pytest.mark.lab

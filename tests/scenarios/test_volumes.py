@@ -1,4 +1,4 @@
-"""A cluster with a WAL volume of its own: the group of volumes is fenced, copied and proven as a whole."""
+"""A cluster with a WAL volume of its own: a restore point is all volumes of one fence, or none."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,17 +16,6 @@ def with_wal_volume(lab: Lab) -> Iterator[Protected]:
     lab.create_cluster("two-volumes", wal_volume=True)
     yield Protected(lab, "two-volumes")
     Protected(lab, "two-volumes").delete_namespace()
-
-
-def test_the_whole_cycle(with_wal_volume: Protected) -> None:
-    cluster = with_wal_volume
-    source = cluster.proven_export()
-    claims = {snapshot["spec"]["source"]["persistentVolumeClaimName"] for snapshot in cluster.snapshots()}
-    assert claims == set(cluster.record["volumes"]) == {ELECTED, f"{ELECTED}-wal"}
-    assert len(list(source.data.values())) == 2
-    assert all((volume / "kanfunc-mark.json").exists() for volume in source.data.values())
-    done = cluster.restored(source).verify()
-    assert done.returncode == 0, done.stderr
 
 
 def test_volumes_of_different_fences(with_wal_volume: Protected) -> None:

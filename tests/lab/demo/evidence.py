@@ -10,7 +10,8 @@ from typing import Any
 from tests.lab.apiserver import CONFIGMAPS, VOLUME_SNAPSHOTS
 from tests.lab.kasten import Action, RestorePoint, State
 from tests.lab.lab import Completed, Lab
-from tests.lab.postgres import LabError, Server
+from tests.lab.postgres import Server
+from tests.lab.workspace import LabError
 
 PHASE_OUTPUT = "###Phase-output###: "
 PSQL_SECONDS = 20.0

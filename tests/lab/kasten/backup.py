@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tests.lab.apiserver import EDB_CLUSTERS, PVCS, SECRETS, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS, Store
-from tests.lab.edb.decisions import labels
-from tests.lab.edb.names import CLUSTER, CSI_DRIVER, EXCLUDED, STORAGE_CLASS
+from tests.lab.apiserver import PVCS, SECRETS, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS, Store
 from tests.lab.kasten.actions import (
     Action,
     ActionFailed,
@@ -20,6 +18,9 @@ from tests.lab.kasten.actions import (
     State,
     Timeline,
 )
+from tests.lab.operator.decisions import labels
+from tests.lab.operator.decorations import EXCLUDED
+from tests.lab.operator.names import CSI_DRIVER, STORAGE_CLASS, all_clusters, dialect_of
 from tests.lab.storage import Storage
 
 
@@ -76,13 +77,14 @@ class Backup:
         self._timeline.hook("preHook", self._policy.pre_hook, namespace)
         with self._timeline.step("discovery"):
             claims = self._discover()
-            clusters = self._store.list(EDB_CLUSTERS, namespace)
+            clusters = all_clusters(self._store, namespace)
             secrets = self._store.list(SECRETS, namespace)
         artifacts: dict[str, Artifacts] = {}
         snapshots: dict[str, Manifest] = {}
         for cluster in clusters:
-            own = [claim for claim in claims if labels(claim).get(CLUSTER) == cluster["metadata"]["name"]]
-            artifacts[cluster["metadata"]["name"]], taken = self._back_up(cluster, own)
+            name, key = cluster["metadata"]["name"], dialect_of(cluster).cluster
+            own = [claim for claim in claims if labels(claim).get(key) == name]
+            artifacts[name], taken = self._back_up(cluster, own)
             snapshots |= taken
         if rest := [claim for claim in claims if claim["metadata"]["name"] not in snapshots]:
             snapshots |= self._snapshots(rest)

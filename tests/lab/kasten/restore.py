@@ -1,6 +1,6 @@
 """A restore: volumes and Secrets first, then the Cluster, as new objects."""
 
-from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, PVCS, SECRETS, Store
+from tests.lab.apiserver import NAMESPACES, PVCS, SECRETS, Store
 from tests.lab.kasten.actions import (
     Action,
     ActionFailed,
@@ -11,6 +11,7 @@ from tests.lab.kasten.actions import (
     State,
     Timeline,
 )
+from tests.lab.operator.names import all_clusters, dialect_of
 from tests.lab.storage import Storage
 
 
@@ -36,7 +37,7 @@ class Restore:
         state = State.COMPLETE
         try:
             self._run(namespace)
-            for cluster in self._store.list(EDB_CLUSTERS, namespace):
+            for cluster in all_clusters(self._store, namespace):
                 artifacts = self._source.artifacts.get(cluster["metadata"]["name"], {})
                 self._timeline.bound_hook("restorePosthook", bound, cluster, artifacts)
             self._timeline.hook("postHook", post_hook, namespace)
@@ -55,7 +56,7 @@ class Restore:
                 self._restore_volume(claim, namespace)
         with self._timeline.step("resources"):
             for cluster in self._source.clusters:
-                self._store.create(EDB_CLUSTERS, _renewed(cluster, namespace))
+                self._store.create(dialect_of(cluster).clusters, _renewed(cluster, namespace))
 
     def _restore_volume(self, claim: Manifest, namespace: str) -> None:
         manifest = _renewed(claim, namespace)

@@ -1,31 +1,29 @@
 """One instance of a cluster: its volumes, its pod and its PostgreSQL."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 from tests.lab.apiserver import PVCS
 from tests.lab.certificates import InstanceTls
-from tests.lab.edb.manifests import Mount, claim_name, volume_roles
-from tests.lab.edb.names import PG_DATA, PG_WAL, Manifest
-from tests.lab.edb.runtime import Runtime
+from tests.lab.operator.manifests import Mount, volumes
+from tests.lab.operator.names import PG_DATA, PG_TABLESPACE, PG_WAL, Manifest
+from tests.lab.operator.runtime import Runtime
 from tests.lab.postgres import Server
 
 STANDBY_SIGNAL = "standby.signal"
 
 
 class Instance:
-    """PostgreSQL of one instance on the volumes of its claims; `claims` maps their roles to the manifests."""
+    """PostgreSQL of one instance on the volumes of its claims; `mounts` are these as its pod shows them."""
 
-    def __init__(
-        self, name: str, server: Server, claims: Mapping[str, Manifest], volumes: Mapping[str, Path]
-    ) -> None:
+    def __init__(self, name: str, server: Server, mounts: Sequence[Mount], claim_uids: Sequence[str]) -> None:
         self.name = name
         self.server = server
+        self.mounts = mounts
+        self.claim_uids = claim_uids
         self.pod_uid: str | None = None
-        self._claims = claims
-        self._volumes = volumes
         self._stopped_at: float | None = None
 
     @classmethod
@@ -33,31 +31,21 @@ class Instance:
         """Attach to the claims of the instance, which exist; new ones get their empty volumes."""
         namespace = cluster["metadata"]["namespace"]
         claims = {
-            role: runtime.store.get(PVCS, namespace, claim_name(name, role)) for role in volume_roles(cluster)
+            volume: runtime.store.get(PVCS, namespace, volume.claim(name)) for volume in volumes(cluster)
         }
-        volumes = {role: runtime.storage.provision(claim) for role, claim in claims.items()}
+        paths = {volume: runtime.storage.provision(claim) for volume, claim in claims.items()}
+        by_role = {volume.role: path for volume, path in paths.items()}
         server = Server(
             runtime.workspace,
             runtime.binaries,
             name=name,
-            volume=volumes[PG_DATA],
-            wal_volume=volumes.get(PG_WAL),
+            volume=by_role[PG_DATA],
+            wal_volume=by_role.get(PG_WAL),
+            tablespaces={volume.name: path for volume, path in paths.items() if volume.role == PG_TABLESPACE},
             tls=tls,
         )
-        return cls(name, server, claims, volumes)
-
-    @property
-    def claim_uids(self) -> list[str]:
-        """UIDs of the claims whose volumes this instance works on."""
-        return [claim["metadata"]["uid"] for claim in self._claims.values()]
-
-    @property
-    def mounts(self) -> list[Mount]:
-        """The volumes as the pod shows them."""
-        return [
-            Mount(role, self._claims[role]["metadata"]["name"], str(path))
-            for role, path in self._volumes.items()
-        ]
+        mounts = [Mount(volume, volume.claim(name), str(path)) for volume, path in paths.items()]
+        return cls(name, server, mounts, [claim["metadata"]["uid"] for claim in claims.values()])
 
     def lead(self, archive: Path | None) -> None:
         """Run as the primary; a standby, or a volume that was one, is promoted to a new timeline."""

@@ -4,15 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from tests.lab.apiserver import EDB_CLUSTERS, PODS, PVCS, StatusError
-from tests.lab.edb.bootstrap import adopt, create_claims
-from tests.lab.edb.credentials import ensure_authority, ensure_credentials
-from tests.lab.edb.decisions import elect, is_fenced, labels, next_serial
-from tests.lab.edb.instance import Instance
-from tests.lab.edb.manifests import condition, is_met, pod, service_names
-from tests.lab.edb.names import CLUSTER, INSTANCE_NAME, PRIMARY, REPLICA, Manifest, instance_name
-from tests.lab.edb.runtime import Runtime
-from tests.lab.edb.status import label_roles, report, set_status
+from tests.lab.apiserver import PODS, PVCS, StatusError
+from tests.lab.operator.bootstrap import adopt, create_claims
+from tests.lab.operator.credentials import ensure_authority, ensure_credentials
+from tests.lab.operator.decisions import elect, is_fenced, is_hibernated, labels, next_serial
+from tests.lab.operator.instance import Instance
+from tests.lab.operator.manifests import condition, is_met, pod, service_names
+from tests.lab.operator.names import PRIMARY, REPLICA, Manifest, dialect_of, instance_name
+from tests.lab.operator.runtime import Runtime
+from tests.lab.operator.status import label_roles, report, set_status
 
 
 class ClusterController:
@@ -24,6 +24,7 @@ class ClusterController:
     def __init__(self, runtime: Runtime, cluster: Manifest) -> None:
         self._runtime = runtime
         self._store = runtime.store
+        self.dialect = dialect_of(cluster)
         self.namespace: str = cluster["metadata"]["namespace"]
         self.name: str = cluster["metadata"]["name"]
         self.instances: dict[str, Instance] = {}
@@ -37,6 +38,9 @@ class ClusterController:
         """
         if not is_met(self._read(), "Initialized"):
             self._initialise(self._read())
+        if is_hibernated(self._read()):
+            self._hibernate()
+            return
         self._forget_destroyed()
         self._switch_over(self._read())
         self._apply_fences(self._read())
@@ -45,8 +49,28 @@ class ClusterController:
         for instance in self.instances.values():
             self._keep_pod(cluster, instance)
         label_roles(self._store, cluster, cluster["status"]["currentPrimary"])
+        self._replicate_synchronously(cluster)
         lag = self._runtime.faults.readiness_lag
         report(self._store, cluster, {name: each.is_ready(lag) for name, each in self.instances.items()})
+
+    def _replicate_synchronously(self, cluster: Manifest) -> None:
+        """Name every instance, the primary too, as CloudNativePG was observed to do."""
+        primary = self.instances.get(cluster["status"]["currentPrimary"])
+        wanted = cluster["spec"].get("postgresql", {}).get("synchronous")
+        if wanted and primary and primary.server.running:
+            names = ",".join(f'"{name}"' for name in sorted(self.instances))
+            standbys = f"{wanted['method'].upper()} {wanted['number']} ({names})"
+            primary.server.adjust(synchronous_standby_names=standbys)
+
+    def _hibernate(self) -> None:
+        """Stop all, the primary first, so that the replicas get everything; only the volumes stay."""
+        primary = self._read()["status"]["currentPrimary"]
+        for name in sorted(self.instances, key=lambda name: name != primary):
+            self.instances[name].stop()
+            with suppress(StatusError):  # gone already
+                self._store.delete(PODS, self.namespace, name)
+        report(self._store, self._read(), {})
+        set_status(self._store, self._read(), conditions=[condition(self.dialect.hibernation, met=True)])
 
     def dispose(self) -> None:
         """Stop everything: the Cluster is gone."""
@@ -55,7 +79,7 @@ class ClusterController:
         self.instances.clear()
 
     def _read(self) -> Manifest:
-        return self._store.get(EDB_CLUSTERS, self.namespace, self.name)
+        return self._store.get(self.dialect.clusters, self.namespace, self.name)
 
     def _archive(self, cluster: Manifest) -> Path | None:
         name = cluster["spec"].get("backup", {}).get("archive")
@@ -80,6 +104,7 @@ class ClusterController:
         leader.lead(self._archive(cluster))
         if adopted is None:
             leader.server.create_roles()
+            leader.server.create_tablespaces()
         set_status(
             self._store, cluster, currentPrimary=primary, conditions=[condition("Initialized", met=True)]
         )
@@ -156,8 +181,8 @@ class ClusterController:
 
     def _create_claims(self, cluster: Manifest, role: str, *pending: str) -> str:
         """Create the claims of the next instance, after all that are there or `pending`; its name."""
-        claims = self._store.list(PVCS, self.namespace, labels=f"{CLUSTER}={self.name}")
-        taken = {labels(claim)[INSTANCE_NAME] for claim in claims}
+        claims = self._store.list(PVCS, self.namespace, labels=f"{self.dialect.cluster}={self.name}")
+        taken = {labels(claim)[self.dialect.instance_name] for claim in claims}
         serial = next_serial([*self.instances, *pending], taken)
         return create_claims(self._runtime, cluster, serial, role)
 

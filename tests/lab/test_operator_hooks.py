@@ -7,10 +7,9 @@ from tests.lab.apiserver import (
     ExecRequest,
     StatusError,
 )
-from tests.lab.edb.decisions import annotations, fence_list
-from tests.lab.edb.decorations import Hook
-from tests.lab.edb.names import KASTEN
-from tests.lab.edb.runtime import Faults
+from tests.lab.operator.decisions import annotations, fence_list
+from tests.lab.operator.decorations import KASTEN, Hook
+from tests.lab.operator.runtime import Faults
 from tests.lab.site import ELECTED, Site
 
 pytestmark = pytest.mark.lab

@@ -4,8 +4,8 @@ import secrets
 
 from tests.lab.apiserver import SECRETS, StatusError, Store
 from tests.lab.certificates import Authority, KeyPair
-from tests.lab.edb.manifests import credentials, secret, secret_data
-from tests.lab.edb.names import Manifest
+from tests.lab.operator.manifests import credentials, secret, secret_data
+from tests.lab.operator.names import Manifest
 
 
 def ensure_authority(store: Store, cluster: Manifest) -> Authority:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.lab.apiserver import Store
-from tests.lab.postgres import Binaries
+from tests.lab.binaries import Binaries
 from tests.lab.storage import Storage
 from tests.lab.workspace import Workspace
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tests.lab.apiserver import EDB_CLUSTERS, PODS, PVCS, Reply, StatusError
-from tests.lab.edb.cluster import ClusterController
-from tests.lab.edb.decisions import (
+from tests.lab.apiserver import PODS, PVCS, Reply, StatusError
+from tests.lab.operator.cluster import ClusterController
+from tests.lab.operator.decisions import (
     annotations,
     candidates,
     elect,
-    has_kasten_addon,
+    is_hibernated,
     labels,
     lift_fence,
     place_fence,
 )
-from tests.lab.edb.decorations import Hook, HookCall, decorate
-from tests.lab.edb.names import BACKUP_INSTANCE, CLUSTER, Manifest
-from tests.lab.edb.runtime import Runtime
+from tests.lab.operator.decorations import Hook, HookCall, addon_of
+from tests.lab.operator.names import Manifest, dialect_of
+from tests.lab.operator.runtime import Runtime
 
 # The real one lifts a fence a moment after its command has returned: whoever reads at once still sees it.
 RELEASE_DELAY = 0.2  # seconds
@@ -39,19 +39,20 @@ class Election:
     def reconcile(self) -> None:
         """Elect and decorate; StatusError when the world changed meanwhile."""
         namespace, name = self._controller.namespace, self._controller.name
-        store = self._runtime.store
-        cluster = store.get(EDB_CLUSTERS, namespace, name)
-        if self._runtime.faults.election_paused or not has_kasten_addon(cluster):
+        store, dialect = self._runtime.store, self._controller.dialect
+        cluster = store.get(dialect.clusters, namespace, name)
+        addon = addon_of(cluster)
+        if self._runtime.faults.election_paused or addon is None or is_hibernated(cluster):
             return
         elected = self._elect(cluster)
-        store.update(EDB_CLUSTERS, namespace, name, lambda manifest: _announce(manifest, elected))
+        store.update(dialect.clusters, namespace, name, lambda manifest: _announce(manifest, elected))
         for resource in (PODS, PVCS):
-            for manifest in store.list(resource, namespace, labels=f"{CLUSTER}={name}"):
-                metadata = manifest["metadata"]
-                store.update(resource, namespace, metadata["name"], lambda each: decorate(each, elected))
+            for manifest in store.list(resource, namespace, labels=f"{dialect.cluster}={name}"):
+                target = manifest["metadata"]["name"]
+                store.update(resource, namespace, target, lambda each: addon.decorate(each, elected))
 
     def _elect(self, cluster: Manifest) -> str | None:
-        current = annotations(cluster).get(BACKUP_INSTANCE)
+        current = annotations(cluster).get(self._controller.dialect.backup_instance)
         primary = cluster["status"]["currentPrimary"]
         eligible = candidates(cluster, primary, list(self._controller.instances))
         if current in eligible or len(eligible) < 2:
@@ -72,12 +73,10 @@ class Election:
 
 
 def _announce(cluster: Manifest, elected: str | None) -> None:
-    metadata = cluster["metadata"]
-    metadata["annotations"] = {
-        key: value for key, value in annotations(cluster).items() if key != BACKUP_INSTANCE
-    }
+    metadata, announced = cluster["metadata"], dialect_of(cluster).backup_instance
+    metadata["annotations"] = {key: value for key, value in annotations(cluster).items() if key != announced}
     if elected:
-        metadata["annotations"][BACKUP_INSTANCE] = elected
+        metadata["annotations"][announced] = elected
 
 
 @dataclass(frozen=True)
@@ -130,5 +129,7 @@ class HookCommands:
 
     def _edit_cluster(self, namespace: str, pod: str, edit: Callable[[Manifest, str], None]) -> None:
         store = self._runtime.store
-        cluster = labels(store.get(PODS, namespace, pod))[CLUSTER]
-        store.update(EDB_CLUSTERS, namespace, cluster, lambda manifest: edit(manifest, pod))
+        manifest = store.get(PODS, namespace, pod)
+        dialect = dialect_of(manifest)
+        cluster = labels(manifest)[dialect.cluster]
+        store.update(dialect.clusters, namespace, cluster, lambda manifest: edit(manifest, pod))

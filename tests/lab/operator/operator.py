@@ -1,10 +1,9 @@
-"""Stand-in for EDB's operator: one thread that keeps every Cluster in the store as its manifest says."""
+"""Stand-in for both operators: one thread that keeps every Cluster in the store as its manifest says."""
 
 import threading
 from dataclasses import dataclass
 
 from tests.lab.apiserver import (
-    EDB_CLUSTERS,
     PODS,
     PVCS,
     STORAGE_CLASSES,
@@ -15,14 +14,14 @@ from tests.lab.apiserver import (
     Spawn,
     StatusError,
 )
-from tests.lab.edb.adapter import Election, HookCommands
-from tests.lab.edb.cluster import ClusterController
-from tests.lab.edb.decorations import parse_hook
-from tests.lab.edb.instance import Instance
-from tests.lab.edb.manifests import snapshot_class, storage_class
-from tests.lab.edb.names import Manifest
-from tests.lab.edb.runtime import Runtime
-from tests.lab.edb.status import set_status
+from tests.lab.operator.adapter import Election, HookCommands
+from tests.lab.operator.cluster import ClusterController
+from tests.lab.operator.decorations import parse_hook
+from tests.lab.operator.instance import Instance
+from tests.lab.operator.manifests import snapshot_class, storage_class
+from tests.lab.operator.names import DIALECTS, Manifest, all_clusters, dialect_of
+from tests.lab.operator.runtime import Runtime
+from tests.lab.operator.status import set_status
 
 # Readiness lags and hooks end without an event in the store, and nobody announces that a PostgreSQL died.
 RESYNC = 0.1  # seconds
@@ -46,7 +45,8 @@ class Operator:
         self.failure: Exception | None = None
         self._store.create(STORAGE_CLASSES, storage_class())
         self._store.create(VOLUME_SNAPSHOT_CLASSES, snapshot_class())
-        self._changes = self._store.subscribe(EDB_CLUSTERS, PODS, PVCS, VOLUME_SNAPSHOTS)
+        clusters = (dialect.clusters for dialect in DIALECTS)
+        self._changes = self._store.subscribe(*clusters, PODS, PVCS, VOLUME_SNAPSHOTS)
 
     def start(self) -> None:
         """Begin to act."""
@@ -67,7 +67,14 @@ class Operator:
 
     def switchover(self, namespace: str, cluster: str, target: str) -> None:
         """Ask for another primary; `status.currentPrimary` follows when it leads."""
-        set_status(self._store, self._store.get(EDB_CLUSTERS, namespace, cluster), targetPrimary=target)
+        set_status(self._store, self.cluster(namespace, cluster), targetPrimary=target)
+
+    def cluster(self, namespace: str, name: str) -> Manifest:
+        """One Cluster, of whichever product; StatusError (404) where there is none of that name."""
+        for manifest in all_clusters(self._store, namespace):
+            if manifest["metadata"]["name"] == name:
+                return manifest
+        raise StatusError(404, "NotFound", f"no Cluster {namespace}/{name}")
 
     def exec(self, request: ExecRequest) -> Spawn | Reply:
         """Run a command in a container: hooks right here, everything else as a process of the machine."""
@@ -75,7 +82,7 @@ class Operator:
         if "postgres" not in {container["name"] for container in pod["spec"]["containers"]}:
             raise StatusError(500, "InternalError", f"container not found ({request.container!r})")
         call = parse_hook(request.command)
-        if call:
+        if call and dialect_of(pod).has_adapter:
             return self._hooks.run(call, request.namespace, request.pod)
         workspace = self._runtime.workspace
         return Spawn(
@@ -98,7 +105,7 @@ class Operator:
 
     def _reconcile(self) -> None:
         self._hooks.release_due()
-        clusters = {manifest["metadata"]["uid"]: manifest for manifest in self._store.list(EDB_CLUSTERS)}
+        clusters = {manifest["metadata"]["uid"]: manifest for manifest in all_clusters(self._store)}
         for uid in self._clusters.keys() - clusters.keys():
             self._clusters.pop(uid).controller.dispose()
         for uid, manifest in clusters.items():

@@ -10,11 +10,12 @@ from tests.lab.apiserver import (
     PVCS,
     SECRETS,
 )
-from tests.lab.edb.decisions import annotations, fence_list, labels
-from tests.lab.edb.manifests import secret_data
-from tests.lab.edb.names import BACKUP_INSTANCE, HEALTHY, INSTANCE_ROLE, KASTEN
-from tests.lab.edb.runtime import Faults
 from tests.lab.lab import Lab
+from tests.lab.operator.decisions import annotations, fence_list, labels
+from tests.lab.operator.decorations import KASTEN
+from tests.lab.operator.manifests import secret_data
+from tests.lab.operator.names import EDB, HEALTHY
+from tests.lab.operator.runtime import Faults
 from tests.lab.site import ELECTED, NAME, PRIMARY, THIRD, Site, opened, restarted
 
 pytestmark = pytest.mark.lab
@@ -38,7 +39,7 @@ def test_seed_cluster_comes_up_elected_and_decorated(trio: Site) -> None:
     status = trio.cluster["status"]
     assert (status["phase"], status["readyInstances"]) == (HEALTHY, 3)
     assert status["currentPrimary"] == status["targetPrimary"] == PRIMARY
-    assert annotations(trio.cluster)[BACKUP_INSTANCE] == ELECTED
+    assert annotations(trio.cluster)[EDB.backup_instance] == ELECTED
     assert labels(trio.get(PODS, ELECTED))[f"{KASTEN}hasHooks"] == "true"
     assert labels(trio.get(PVCS, ELECTED))[f"{KASTEN}elected"] == "true"
     for resource in (PODS, PVCS):
@@ -123,7 +124,7 @@ def test_destroyed_instance_is_cloned_anew_and_another_elected(trio: Site) -> No
     trio.lab.wait_for("a new instance", lambda: f"{NAME}-4" in trio.cluster["status"]["instanceNames"])
     trio.wait_until_healthy()
     assert trio.names(PODS) == trio.names(PVCS) == [PRIMARY, THIRD, f"{NAME}-4"]
-    assert annotations(trio.cluster)[BACKUP_INSTANCE] == THIRD
+    assert annotations(trio.cluster)[EDB.backup_instance] == THIRD
     trio.lab.wait_for("the marks", lambda: f"{KASTEN}hasHooks" in labels(trio.get(PODS, THIRD)))
     assert f"{KASTEN}excluded" not in labels(trio.get(PODS, THIRD))
     assert f"{KASTEN}excluded-reason" not in annotations(trio.get(PODS, THIRD))
@@ -133,7 +134,7 @@ def test_election_outlasts_a_fence(trio: Site) -> None:
     trio.fence(ELECTED)
     trio.wait_until_stopped(ELECTED)
     restarted(trio, THIRD)
-    assert annotations(trio.cluster)[BACKUP_INSTANCE] == ELECTED
+    assert annotations(trio.cluster)[EDB.backup_instance] == ELECTED
 
 
 def test_lone_primary_is_elected_only_where_its_cluster_allows_it(lab: Lab) -> None:
@@ -141,8 +142,8 @@ def test_lone_primary_is_elected_only_where_its_cluster_allows_it(lab: Lab) -> N
     allowed, refused = Site(lab, "cold"), Site(lab, "warm")
     lab.create_cluster("warm", NAME, instances=1)
     lab.create_cluster("cold", NAME, instances=1, annotations=cold)
-    lab.wait_for("the election", lambda: annotations(allowed.cluster).get(BACKUP_INSTANCE) == PRIMARY)
-    assert BACKUP_INSTANCE not in annotations(refused.cluster)
+    lab.wait_for("the election", lambda: annotations(allowed.cluster).get(EDB.backup_instance) == PRIMARY)
+    assert EDB.backup_instance not in annotations(refused.cluster)
 
 
 def test_switchover_keeps_every_commit(trio: Site) -> None:
@@ -151,7 +152,7 @@ def test_switchover_keeps_every_commit(trio: Site) -> None:
     trio.wait_until_healthy()
     assert trio.lab.primary(trio.namespace, NAME) is trio.lab.server(trio.namespace, THIRD)
     assert trio.lab.primary(trio.namespace, NAME).sql("SELECT entry FROM ledger") == [(1,)]
-    roles = {name: labels(trio.get(PODS, name))[INSTANCE_ROLE] for name in trio.names(PODS)}
+    roles = {name: labels(trio.get(PODS, name))[EDB.instance_role] for name in trio.names(PODS)}
     assert roles == {PRIMARY: "replica", ELECTED: "replica", THIRD: "primary"}
 
 

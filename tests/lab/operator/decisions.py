@@ -1,22 +1,11 @@
-"""What EDB's operator and adapter decide, as pure functions over manifests."""
+"""What the operators and EDB's adapter decide, as pure functions over manifests."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from tests.lab.edb.names import (
-    ADDONS,
-    CLUSTER,
-    COLD_PRIMARY,
-    EVERY_INSTANCE,
-    FENCED_INSTANCES,
-    INSTANCE_ROLE,
-    NODE_SERIAL,
-    PRIMARY,
-    Manifest,
-    serial_of,
-)
+from tests.lab.operator.names import EVERY_INSTANCE, PRIMARY, Dialect, Manifest, dialect_of, serial_of
 
 
 @dataclass(frozen=True)
@@ -42,9 +31,10 @@ def annotations(manifest: Manifest) -> dict[str, str]:
 
 def fence_list(cluster: Manifest) -> list[str]:
     """Entries of the fencing annotation; ValueError or TypeError where it is not a JSON list."""
-    entries = json.loads(annotations(cluster).get(FENCED_INSTANCES) or "[]")
+    key = dialect_of(cluster).fenced_instances
+    entries = json.loads(annotations(cluster).get(key) or "[]")
     if not isinstance(entries, list):
-        raise TypeError(f"{FENCED_INSTANCES} is not a list: {entries!r}")
+        raise TypeError(f"{key} is not a list: {entries!r}")
     return entries
 
 
@@ -67,17 +57,17 @@ def lift_fence(cluster: Manifest, instance: str) -> None:
 
 
 def _write_fences(cluster: Manifest, entries: list[str]) -> None:
-    metadata = cluster["metadata"]
+    metadata, key = cluster["metadata"], dialect_of(cluster).fenced_instances
     metadata["annotations"] = dict(annotations(cluster))
     if entries:
-        metadata["annotations"][FENCED_INSTANCES] = json.dumps(entries)
+        metadata["annotations"][key] = json.dumps(entries)
     else:
-        metadata["annotations"].pop(FENCED_INSTANCES, None)
+        metadata["annotations"].pop(key, None)
 
 
-def has_kasten_addon(cluster: Manifest) -> bool:
-    """Whether the Cluster asks for the adapter `kasten`."""
-    return "kasten" in json.loads(annotations(cluster).get(ADDONS) or "[]")
+def is_hibernated(cluster: Manifest) -> bool:
+    """Whether the Cluster is to have no pods until further notice."""
+    return annotations(cluster).get(dialect_of(cluster).hibernation) == "on"
 
 
 def elect(current: str | None, candidates: Collection[str], received: Mapping[str, int]) -> str | None:
@@ -98,32 +88,33 @@ def elect(current: str | None, candidates: Collection[str], received: Mapping[st
 
 def candidates(cluster: Manifest, primary: str, instances: Collection[str]) -> list[str]:
     """Instances that may be elected: replicas; a lone primary only where its Cluster allows the outage."""
-    if set(instances) == {primary} and annotations(cluster).get(COLD_PRIMARY) in {"enabled", "true"}:
+    permission = annotations(cluster).get(dialect_of(cluster).cold_primary)
+    if set(instances) == {primary} and permission in {"enabled", "true"}:
         return [primary]
     return [instance for instance in instances if instance != primary]
 
 
-def adoption(cluster: str, claims: Iterable[Manifest]) -> Adoption | None:
+def adoption(dialect: Dialect, cluster: str, claims: Iterable[Manifest]) -> Adoption | None:
     """Choose what a Cluster that was never initialised adopts; None means: bootstrap with initdb.
 
     Only claims without owner and with a serial count. All others are passed over in silence, as the real
     operator does: a restore that lost the annotations of its volumes ends in an empty database.
     """
-    orphans = [claim for claim in claims if is_orphan(claim, cluster)]
+    orphans = [claim for claim in claims if is_orphan(dialect, claim, cluster)]
     if not orphans:
         return None
-    serials = sorted({int(annotations(claim)[NODE_SERIAL]) for claim in orphans})
-    leaders = [claim for claim in orphans if labels(claim).get(INSTANCE_ROLE) == PRIMARY]
-    primary = int(annotations(leaders[0])[NODE_SERIAL]) if leaders else serials[-1]
+    serials = sorted({int(annotations(claim)[dialect.node_serial]) for claim in orphans})
+    leaders = [claim for claim in orphans if labels(claim).get(dialect.instance_role) == PRIMARY]
+    primary = int(annotations(leaders[0])[dialect.node_serial]) if leaders else serials[-1]
     return Adoption(primary, tuple(serials))
 
 
-def is_orphan(claim: Manifest, cluster: str) -> bool:
+def is_orphan(dialect: Dialect, claim: Manifest, cluster: str) -> bool:
     """Whether a claim of that cluster waits to be adopted."""
     return (
-        labels(claim).get(CLUSTER) == cluster
+        labels(claim).get(dialect.cluster) == cluster
         and not claim["metadata"].get("ownerReferences")
-        and annotations(claim).get(NODE_SERIAL, "").isdecimal()
+        and annotations(claim).get(dialect.node_serial, "").isdecimal()
     )
 
 

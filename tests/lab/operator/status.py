@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.lab.apiserver import EDB_CLUSTERS, PODS, PVCS, Store
-from tests.lab.edb.decisions import labels
-from tests.lab.edb.manifests import condition
-from tests.lab.edb.names import CLUSTER, HEALTHY, INSTANCE_NAME, INSTANCE_ROLE, PRIMARY, REPLICA, Manifest
+from tests.lab.apiserver import PODS, PVCS, Store
+from tests.lab.operator.decisions import labels
+from tests.lab.operator.manifests import condition
+from tests.lab.operator.names import HEALTHY, PRIMARY, REPLICA, Manifest, dialect_of
 
 
 def set_status(store: Store, cluster: Manifest, **fields: Any) -> Manifest:
@@ -19,7 +19,8 @@ def set_status(store: Store, cluster: Manifest, **fields: Any) -> Manifest:
         status.update(fields, conditions=list((known | conditions).values()))
 
     metadata = cluster["metadata"]
-    return store.update(EDB_CLUSTERS, metadata["namespace"], metadata["name"], edit, status=True)
+    clusters = dialect_of(cluster).clusters
+    return store.update(clusters, metadata["namespace"], metadata["name"], edit, status=True)
 
 
 def report(store: Store, cluster: Manifest, readiness: Mapping[str, bool]) -> None:
@@ -46,19 +47,21 @@ def report(store: Store, cluster: Manifest, readiness: Mapping[str, bool]) -> No
 def label_roles(store: Store, cluster: Manifest, primary: str) -> None:
     """Label every pod and owned claim of the Cluster with the role of its instance; bind the claims."""
     namespace, name = cluster["metadata"]["namespace"], cluster["metadata"]["name"]
+    dialect = dialect_of(cluster)
+    selector = f"{dialect.cluster}={name}"
 
     def label(manifest: Manifest) -> None:
-        leads = labels(manifest)[INSTANCE_NAME] == primary
-        manifest["metadata"]["labels"][INSTANCE_ROLE] = PRIMARY if leads else REPLICA
+        leads = labels(manifest)[dialect.instance_name] == primary
+        manifest["metadata"]["labels"][dialect.instance_role] = PRIMARY if leads else REPLICA
 
     def bind(manifest: Manifest) -> None:
         manifest["status"] = {"phase": "Bound"}
 
     for resource in (PODS, PVCS):
-        for manifest in store.list(resource, namespace, labels=f"{CLUSTER}={name}"):
+        for manifest in store.list(resource, namespace, labels=selector):
             if manifest["metadata"].get("ownerReferences"):
                 store.update(resource, namespace, manifest["metadata"]["name"], label)
-    for claim in store.list(PVCS, namespace, labels=f"{CLUSTER}={name}"):
+    for claim in store.list(PVCS, namespace, labels=selector):
         store.update(PVCS, namespace, claim["metadata"]["name"], bind, status=True)
 
 

@@ -1,51 +1,71 @@
-"""Manifests of the objects that EDB's operator creates."""
+"""Manifests of the objects that an operator creates."""
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from tests.lab.edb.names import (
-    API_VERSION,
-    CLUSTER,
+from tests.lab.operator.names import (
     CSI_DRIVER,
-    INSTANCE_NAME,
-    INSTANCE_ROLE,
-    NODE_SERIAL,
     PG_DATA,
+    PG_TABLESPACE,
     PG_WAL,
-    POD_ROLE,
-    PVC_ROLE,
-    PVC_STATUS,
     STORAGE_CLASS,
+    Dialect,
     Manifest,
+    dialect_of,
     instance_name,
 )
 
-# Name of a volume in the Pod, and what its claim's name ends in, by the role of the claim.
-_POD_VOLUMES: Final = {PG_DATA: "pgdata", PG_WAL: "pg-wal"}
-_CLAIM_SUFFIXES: Final = {PG_DATA: "", PG_WAL: "-wal"}
+
+@dataclass(frozen=True)
+class Volume:
+    """One of the volumes that each instance of a Cluster has; `name` is that of a tablespace."""
+
+    role: str
+    size: str
+    name: str = ""
+
+    @property
+    def in_pod(self) -> str:
+        """Name of the volume in the pod."""
+        return {PG_DATA: "pgdata", PG_WAL: "pg-wal"}.get(self.role, f"tbs-{self.name}")
+
+    def claim(self, instance: str) -> str:
+        """Name of an instance's claim.
+
+        >>> Volume("PG_WAL", "1Gi").claim("pg-2"), Volume("PG_TABLESPACE", "1Gi", "hot").claim("pg-2")
+        ('pg-2-wal', 'pg-2-tbs-hot')
+        """
+        return instance + {PG_DATA: "", PG_WAL: "-wal"}.get(self.role, f"-tbs-{self.name}")
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A claim of an instance (`role` PG_DATA or PG_WAL) and where the pod finds its files."""
+    """A volume of an instance, the claim behind it, and where the pod finds its files."""
 
-    role: str
+    volume: Volume
     claim: str
     path: str
 
 
-def cluster(name: str, namespace: str, spec: Manifest, annotations: dict[str, str]) -> Manifest:
+def cluster(
+    dialect: Dialect, name: str, namespace: str, spec: Manifest, annotations: dict[str, str]
+) -> Manifest:
     """A Cluster as a user applies it."""
     metadata = {"name": name, "namespace": namespace, "annotations": annotations}
-    return {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": metadata, "spec": spec}
+    return {
+        "apiVersion": dialect.clusters.api_version,
+        "kind": "Cluster",
+        "metadata": metadata,
+        "spec": spec,
+    }
 
 
 def owner_reference(cluster: Manifest) -> Manifest:
     """Reference that makes an object the Cluster's own."""
     return {
-        "apiVersion": API_VERSION,
+        "apiVersion": cluster["apiVersion"],
         "kind": "Cluster",
         "name": cluster["metadata"]["name"],
         "uid": cluster["metadata"]["uid"],
@@ -53,31 +73,28 @@ def owner_reference(cluster: Manifest) -> Manifest:
     }
 
 
-def volume_roles(cluster: Manifest) -> list[str]:
-    """Roles of the claims that each instance of the Cluster has."""
-    return [PG_DATA, PG_WAL] if "walStorage" in cluster["spec"] else [PG_DATA]
+def volumes(cluster: Manifest) -> list[Volume]:
+    """Volumes that each instance of the Cluster has, PGDATA first."""
+    spec = cluster["spec"]
+    found = [Volume(PG_DATA, spec["storage"]["size"])]
+    if "walStorage" in spec:
+        found.append(Volume(PG_WAL, spec["walStorage"]["size"]))
+    return found + [
+        Volume(PG_TABLESPACE, each["storage"]["size"], each["name"]) for each in spec.get("tablespaces", [])
+    ]
 
 
-def claim_name(instance: str, role: str) -> str:
-    """Name of an instance's claim.
-
-    >>> claim_name("pg-2", "PG_WAL")
-    'pg-2-wal'
-    """
-    return instance + _CLAIM_SUFFIXES[role]
-
-
-def claim(cluster: Manifest, serial: int, role: str, instance_role: str) -> Manifest:
-    """A volume of a new instance, owned by its Cluster."""
-    instance = instance_name(cluster["metadata"]["name"], serial)
-    storage = cluster["spec"]["walStorage" if role == PG_WAL else "storage"]
-    metadata = _owned(cluster, claim_name(instance, role)) | {
-        "labels": _labels(cluster, instance, instance_role) | {PVC_ROLE: role},
-        "annotations": {NODE_SERIAL: str(serial), PVC_STATUS: "ready"},
+def claim(cluster: Manifest, serial: int, volume: Volume, instance_role: str) -> Manifest:
+    """The claim of a new instance's volume, owned by its Cluster."""
+    dialect, instance = dialect_of(cluster), instance_name(cluster["metadata"]["name"], serial)
+    tablespace = {dialect.tablespace_name: volume.name} if volume.name else {}
+    metadata = _owned(cluster, volume.claim(instance)) | {
+        "labels": _labels(cluster, instance, instance_role) | {dialect.pvc_role: volume.role} | tablespace,
+        "annotations": {dialect.node_serial: str(serial), dialect.pvc_status: "ready"},
     }
     spec = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": storage["size"]}},
+        "resources": {"requests": {"storage": volume.size}},
         "storageClassName": STORAGE_CLASS,
     }
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
@@ -87,16 +104,15 @@ def pod(
     cluster: Manifest, instance: str, instance_role: str, pgdata: str, mounts: Sequence[Mount]
 ) -> Manifest:
     """The pod of an instance; `pgdata` is the value of PGDATA in its container `postgres`."""
-    labels = _labels(cluster, instance, instance_role) | {POD_ROLE: "instance"}
+    labels = _labels(cluster, instance, instance_role) | {dialect_of(cluster).pod_role: "instance"}
     container = {
         "name": "postgres",
         "image": "lab/postgres",
         "env": [{"name": "PGDATA", "value": pgdata}],
-        "volumeMounts": [{"name": _POD_VOLUMES[mount.role], "mountPath": mount.path} for mount in mounts],
+        "volumeMounts": [{"name": mount.volume.in_pod, "mountPath": mount.path} for mount in mounts],
     }
     volumes = [
-        {"name": _POD_VOLUMES[mount.role], "persistentVolumeClaim": {"claimName": mount.claim}}
-        for mount in mounts
+        {"name": mount.volume.in_pod, "persistentVolumeClaim": {"claimName": mount.claim}} for mount in mounts
     ]
     return {
         "apiVersion": "v1",
@@ -178,8 +194,9 @@ def _owned(cluster: Manifest, name: str) -> Manifest:
 
 
 def _labels(cluster: Manifest, instance: str, instance_role: str) -> dict[str, str]:
+    dialect = dialect_of(cluster)
     return {
-        CLUSTER: cluster["metadata"]["name"],
-        INSTANCE_NAME: instance,
-        INSTANCE_ROLE: instance_role,
+        dialect.cluster: cluster["metadata"]["name"],
+        dialect.instance_name: instance,
+        dialect.instance_role: instance_role,
     }

@@ -1,1 +1,0 @@
-"""Stand-in for EDB Postgres for Kubernetes: operator and Kasten adapter, over real PostgreSQL."""
