@@ -39,10 +39,12 @@ class Election:
     def reconcile(self) -> None:
         """Elect and decorate; StatusError when the world changed meanwhile."""
         namespace, name = self._controller.namespace, self._controller.name
+        if self._runtime.faults.election_paused:
+            return
         store, dialect = self._runtime.store, self._controller.dialect
         cluster = store.get(dialect.clusters, namespace, name)
         addon = addon_of(cluster)
-        if self._runtime.faults.election_paused or addon is None or is_hibernated(cluster):
+        if addon is None or is_hibernated(cluster):
             return
         elected = self._elect(cluster)
         store.update(dialect.clusters, namespace, name, lambda manifest: _announce(manifest, elected))
