@@ -33,6 +33,10 @@ def _namespace(value: str) -> str:
     return value
 
 
+def _namespaces(values: list[str] | None) -> list[str] | None:
+    return [_namespace(value) for value in values] if values else None
+
+
 def _cluster_names(values: list[str] | None) -> list[str] | None:
     for value in values or ():
         if len(value) > _NAME_LENGTH or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
@@ -49,6 +53,16 @@ Namespace = Annotated[
         envvar="KANFUNC_NAMESPACE",
         help="Namespace of the clusters.",
         callback=_namespace,
+    ),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        envvar="KANFUNC_NAMESPACE",
+        help="Namespace of the clusters; repeatable. Default: all.",
+        callback=_namespaces,
     ),
 ]
 Clusters = Annotated[

@@ -106,6 +106,31 @@ class Inspection:
     files: Mapping[str, Inscription]
 
 
+@dataclass(frozen=True)
+class Change:
+    """A Cluster as it became; None: it is gone, or what changed was one of its pods or volumes."""
+
+    ref: ClusterRef
+    cluster: Cluster | None = None
+
+
+class Fleet(Protocol):
+    """All clusters of an operator, in one namespace or (None) everywhere.
+
+    Each iterator yields everything there is first, then change by change, without end. Raises WatchBroken
+    when its position was lost (call again), NotFound where the type is unknown, else ApiFailed.
+    """
+
+    def clusters(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
+        """The Clusters themselves. Their `read_at` is that of the list."""
+
+    def pods(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
+        """Whose pods there are, or changed."""
+
+    def volumes(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
+        """Whose PersistentVolumeClaims there are, or changed."""
+
+
 class InstanceShell(Protocol):
     """What we do inside the pods: few commands, each whole and limited in time (seconds) within the pod.
 

@@ -13,7 +13,8 @@ from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
 from kanfunc.gateways.console import Console, SystemClock
-from kanfunc.ports import Ports
+from kanfunc.operations.watchdog import Watchdog
+from kanfunc.ports import Clock, Fleet, Ports
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _USAGE_ERROR, _REFUSED = 2, 3
@@ -52,6 +53,21 @@ def real_world(console: Console) -> Ports:
         journal=console,
         clock=SystemClock(),
     )
+
+
+def fleet() -> Fleet:
+    """All clusters of the API server, followed."""
+    from kanfunc.gateways.fleet import KubeFleet
+    from kanfunc.gateways.kubeclient import connect
+
+    return KubeFleet(connect())
+
+
+def monitored(watchdog: Watchdog, clock: Clock, port: int) -> int:
+    """Serve what monitoring asks for; the port, which is any free one for 0. Raises OSError."""
+    from kanfunc.gateways.metrics import serve
+
+    return serve(watchdog, clock, port).server_port
 
 
 def run(app: Callable[[], object]) -> NoReturn:

@@ -20,6 +20,14 @@ class Relabelling:
     changes: LabelChanges
 
 
+def standing_election(world: World, adapter: Adapter) -> str | None:
+    """Who is elected by its labels, unless it leads: a primary is elected anew, by permission, or not."""
+    elected = [pod.name for pod in world.instances if carries(pod.labels, adapter.hooked)]
+    if len(elected) != 1 or elected[0] in {world.cluster.current_primary, world.cluster.target_primary}:
+        return None
+    return elected[0]
+
+
 def choose(world: World, replication: Replication, adapter: Adapter) -> str | None:
     """Whom to elect: who was, as long as it streams; else the replica that has replayed most.
 

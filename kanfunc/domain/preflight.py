@@ -88,7 +88,7 @@ def _settled_primary(world: World) -> Instance:
             expected="a cluster that stays",
             remedy="exclude it from the policy",
         )
-    if cluster.annotations.get(cluster.flavour.key("hibernation")) == "on":
+    if cluster.hibernated:
         raise Refused(
             f"Cluster {cluster.ref} is hibernated",
             expected="running instances: without a pod nobody can look into its volumes and prove anything",

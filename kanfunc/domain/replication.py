@@ -20,6 +20,8 @@ class Replication(msgspec.Struct, frozen=True, kw_only=True):
     in_recovery: bool
     system_identifier: str
     standbys: tuple[Standby, ...]
+    flushed: Lsn | None = None
+    """How far its WAL is on disk; None in recovery."""
 
     @property
     def streaming(self) -> dict[str, Lsn]:

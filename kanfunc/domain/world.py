@@ -71,6 +71,11 @@ class Cluster:
         return self.annotations.get(RECORD_ANNOTATION)
 
     @property
+    def hibernated(self) -> bool:
+        """Whether its pods are gone because somebody wants it so."""
+        return self.annotations.get(self.flavour.key("hibernation")) == "on"
+
+    @property
     def settled_primary(self) -> str | None:
         """The primary's name, unless the cluster is switching over or failing over."""
         return self.current_primary if self.current_primary == self.target_primary else None

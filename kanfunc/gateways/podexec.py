@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +36,13 @@ class Finished:
 class PodExec:
     """Runs commands in the postgres container.
 
-    The client's `stream` swaps a method of its ApiClient while it connects, so this one has its own.
+    The client's `stream` swaps a method of its ApiClient while it connects: so this one has its own, and
+    threads connect one after the other.
     """
 
     def __init__(self, configuration: client.Configuration) -> None:
         self._core = client.CoreV1Api(client.ApiClient(configuration))
+        self._connecting = threading.Lock()
 
     def run(self, namespace: str, pod: str, argv: Argv, seconds: float) -> str:
         """The output of a command that exits 0; ExecFailed otherwise, NotFound where there is no such pod.
@@ -63,18 +66,19 @@ class PodExec:
 
     def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
         try:
-            return stream(
-                self._core.connect_get_namespaced_pod_exec,
-                pod,
-                namespace,
-                command=argv,
-                container=POSTGRES_CONTAINER,
-                stdin=False,
-                stdout=True,
-                stderr=True,
-                tty=False,
-                _preload_content=False,
-            )
+            with self._connecting:
+                return stream(
+                    self._core.connect_get_namespaced_pod_exec,
+                    pod,
+                    namespace,
+                    command=argv,
+                    container=POSTGRES_CONTAINER,
+                    stdin=False,
+                    stdout=True,
+                    stderr=True,
+                    tty=False,
+                    _preload_content=False,
+                )
         except ApiException as error:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake

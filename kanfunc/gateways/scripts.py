@@ -38,6 +38,7 @@ REPLICATION = (
 sql <<'SQL'
 select json_build_object(
   'in_recovery', pg_is_in_recovery(),
+  'flushed', case when not pg_is_in_recovery() then pg_current_wal_flush_lsn()::text end,
   'system_identifier', (select system_identifier::text from pg_control_system()),
   'standbys', coalesce((select json_agg(json_build_object(
       'name', application_name, 'state', coalesce(state, ''), 'sync_state', coalesce(sync_state, ''),

@@ -6,8 +6,8 @@ from itertools import count
 from kanfunc.domain.errors import StillStanding
 from kanfunc.domain.record import Record, own_record_of
 from kanfunc.operations.coldstop import StopLimits
-from kanfunc.operations.expiry import end_expired
 from kanfunc.operations.fence import FenceLimits, fence
+from kanfunc.operations.guard import Guard, GuardLimits, OnPrimaryLost
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
 from kanfunc.ports import Ports
 from tests.machine import properties
@@ -25,6 +25,7 @@ FENCE_LIMITS = FenceLimits(
 UNFENCE_LIMITS = UnfenceLimits(
     snapshots=30, hook=HOOK_SECONDS, stream=60, wait=Wait.STREAMING, repeat_within=timedelta(minutes=20)
 )
+GUARD_LIMITS = GuardLimits(patience=30, on_primary_lost=OnPrimaryLost.HOLD)
 _numbers = count(1)
 
 
@@ -46,7 +47,8 @@ def start_unfence(simulation: Simulation, outcome: Outcome) -> Actor:
 
 
 def start_expiry(simulation: Simulation) -> Actor:
-    return Actor(simulation, "expiry", lambda ports: end_expired(simulation.ref, ports))
+    """One look of the watchdog; a new one each time, for it, too, may be killed and started anew."""
+    return Actor(simulation, "expiry", lambda ports: Guard(simulation.ref, ports, GUARD_LIMITS).look())
 
 
 def check_end(simulation: Simulation, actor: Actor) -> None:

@@ -55,6 +55,7 @@ class SimulatedShell:
             in_recovery=primary != self._simulation.primary,
             system_identifier=SYSTEM_IDENTIFIER,
             standbys=tuple(standbys) if leader.running else (),
+            flushed=Lsn(leader.position) if primary == self._simulation.primary else None,
         )
 
     def emit_bound(self, ref: ClusterRef, primary: str, fence_id: str) -> Bound:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import typer
 
 from kanfunc import __version__
+from kanfunc.cli.watchdog import watchdog_command
 from kanfunc.domain.codec import encode
 from kanfunc.domain.flavour import FLAVOURS, FlavourName
 from kanfunc.domain.report import Report
@@ -202,7 +203,11 @@ def elect_command(
     """
     ports = real_world(context.obj)
     for ref in _refs(ports, namespace, cluster, flavour):
-        elect(ref, ports)
+        if elected := elect(ref, ports):
+            ports.journal.step("elected", cluster=str(ref), instance=elected.instance)
+
+
+app.command("watchdog")(watchdog_command)
 
 
 def _publish(report: Report, console: Console, folder: Path | None) -> None:

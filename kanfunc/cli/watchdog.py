@@ -1,0 +1,63 @@
+"""The command that runs for long: the watchdog."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+
+from kanfunc.domain.errors import Refused
+from kanfunc.domain.flavour import FLAVOURS
+from kanfunc.operations.guard import GuardLimits, OnPrimaryLost
+from kanfunc.operations.watchdog import Watchdog
+from kanfunc.options import Flavours, Namespaces, seconds
+from kanfunc.process import fleet, monitored, real_world
+
+_HIGHEST_PORT = 65535
+
+
+def watchdog_command(
+    context: typer.Context,
+    namespace: Namespaces = None,
+    flavour: Flavours = None,
+    on_primary_lost: Annotated[
+        OnPrimaryLost,
+        typer.Option(
+            envvar="KANFUNC_ON_PRIMARY_LOST",
+            help="A fence whose cluster lost its primary: hold it, or release it and let it be promoted.",
+        ),
+    ] = OnPrimaryLost.HOLD,
+    patience: Annotated[
+        int, seconds("patience", "How long an elected replica or a primary may be away before it counts.")
+    ] = 30,
+    workers: Annotated[
+        int, typer.Option(envvar="KANFUNC_WORKERS", min=1, max=64, help="Clusters looked at side by side.")
+    ] = 4,
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="KANFUNC_PORT", min=0, max=_HIGHEST_PORT, help="Of /metrics, /healthz and /readyz."
+        ),
+    ] = 8080,
+) -> None:
+    """End what outlives its deadline, elect on CloudNativePG, and raise alarms. Runs until it is ended.
+
+    No fence outlives its deadline by much while this runs, with one exception: when its cluster has lost its
+    primary it is held (see --on-primary-lost), and that is an alarm.
+    """
+    ports = real_world(context.obj)
+    watchdog = Watchdog(
+        ports,
+        fleet(),
+        flavours=[each for each in FLAVOURS if not flavour or each.name in flavour],
+        scope=namespace or [None],
+        limits=GuardLimits(patience=patience, on_primary_lost=on_primary_lost),
+    )
+    try:
+        served = monitored(watchdog, ports.clock, port)
+    except OSError as error:
+        raise Refused(
+            f"port {port} cannot be served: {error}", expected="a free port", remedy="set --port"
+        ) from error
+    ports.journal.step("watching", watches=list(watchdog.watches()), port=served)
+    with ThreadPoolExecutor(workers, thread_name_prefix="guard") as pool:
+        watchdog.run(pool)

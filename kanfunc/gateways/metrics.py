@@ -1,0 +1,156 @@
+"""What monitoring sees of the watchdog: /metrics in Prometheus' format, and its health."""
+
+import socket
+from collections.abc import Callable, Collection, Iterable, Iterator
+from threading import Thread
+from typing import Any, Protocol
+from wsgiref.simple_server import WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import ThreadingWSGIServer, _SilentHandler
+from prometheus_client.registry import Collector
+
+from kanfunc import __version__
+from kanfunc.domain.record import Verdict
+from kanfunc.domain.standing import Standing
+from kanfunc.ports import Clock
+
+_CLUSTER = ("namespace", "cluster")
+_HANGS_SECONDS = 120.0
+
+
+class Watched(Protocol):
+    """What the watchdog shows of itself."""
+
+    beat: float
+    breaks: int
+    listed: set[str]
+
+    @property
+    def standings(self) -> list[Standing]:
+        """All clusters that concern us."""
+
+    @property
+    def ended(self) -> int:
+        """Fences that it ended."""
+
+    def watches(self) -> Collection[str]:
+        """Names of what it follows."""
+
+
+class Metrics(Collector):
+    """Made anew at each scrape from what the watchdog knows."""
+
+    def __init__(self, watchdog: Watched) -> None:
+        self._watchdog = watchdog
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics. Timestamps are Unix seconds by the API server's clock."""
+        watchdog, standings = self._watchdog, self._watchdog.standings
+        build = GaugeMetricFamily("kanfunc_build", "The version that runs.", labels=["version"])
+        build.add_metric([__version__], 1)
+        yield build
+        yield CounterMetricFamily("kanfunc_watches_broken", "Watches that broke.", value=watchdog.breaks)
+        yield CounterMetricFamily("kanfunc_fences_expired", "Fences ended here.", value=watchdog.ended)
+        yield from _fences(standings)
+        yield from _flags(standings)
+        elected = GaugeMetricFamily("kanfunc_elected", "Who is elected.", labels=[*_CLUSTER, "instance"])
+        for each in standings:
+            if each.elected:
+                elected.add_metric([each.ref.namespace, each.ref.name, each.elected], 1)
+        yield elected
+
+
+def _fences(standings: Iterable[Standing]) -> Iterator[Metric]:
+    deadline = GaugeMetricFamily(
+        "kanfunc_fence_deadline_timestamp_seconds",
+        "When a standing fence ends at the latest.",
+        labels=[*_CLUSTER, "instance", "state"],
+    )
+    proven = GaugeMetricFamily(
+        "kanfunc_last_proven_backup_timestamp_seconds",
+        "Seal of the last fence, where it held.",
+        labels=_CLUSTER,
+    )
+    verdict = GaugeMetricFamily(
+        "kanfunc_last_fence_verdict", "How the last fence ended.", labels=[*_CLUSTER, "verdict"]
+    )
+    for each in standings:
+        record, where = each.record, [each.ref.namespace, each.ref.name]
+        if record is None:
+            continue
+        if record.live:
+            deadline.add_metric([*where, record.instance, record.state], record.deadline.timestamp())
+        if record.verdict is not None:
+            verdict.add_metric([*where, record.verdict], 1)
+        if record.verdict is Verdict.HELD and record.sealed:
+            proven.add_metric(where, record.sealed.timestamp())
+    yield from (deadline, proven, verdict)
+
+
+_FLAGS: dict[str, tuple[str, Callable[[Standing], float | None]]] = {
+    "kanfunc_primary_lost_while_fenced": (
+        "1: nobody leads while an instance is fenced.",
+        lambda each: float(each.primary_lost),
+    ),
+    "kanfunc_bytes_at_stake": (
+        "WAL that the lost primary had and the fenced instance has not.",
+        lambda each: each.bytes_at_stake,
+    ),
+    "kanfunc_restore_unverified": (
+        "1: the cluster was restored with a record, and verify-restore has not run.",
+        lambda each: float(each.relic),
+    ),
+    "kanfunc_look_failing": (
+        "1: the last look at the cluster failed; the log says why.",
+        lambda each: float(bool(each.failure)),
+    ),
+}
+
+
+def _flags(standings: Iterable[Standing]) -> Iterator[Metric]:
+    for name, (help_text, value_of) in _FLAGS.items():
+        metric = GaugeMetricFamily(name, help_text, labels=_CLUSTER)
+        for each in standings:
+            if (value := value_of(each)) is not None:
+                metric.add_metric([each.ref.namespace, each.ref.name], value)
+        yield metric
+
+
+class _Server(ThreadingWSGIServer):
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """Serve both families, whichever the pod has."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+def serve(watchdog: Watched, clock: Clock, port: int) -> WSGIServer:
+    """Serve /metrics, /healthz (its loop turns) and /readyz (it has seen everything once) in a thread.
+
+    port 0 takes any free one. Raises OSError where the port is taken.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Metrics(watchdog))
+    metrics = make_wsgi_app(registry)
+    checks = {
+        "/healthz": lambda: clock.monotonic() - watchdog.beat < _HANGS_SECONDS,
+        "/readyz": lambda: watchdog.listed >= set(watchdog.watches()),
+    }
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return list(metrics(environ, start_response))
+        status = "404 Not Found"
+        if path in checks:
+            status = "200 OK" if checks[path]() else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "text/plain")])
+        return [status.encode() + b"\n"]
+
+    server = make_server("", port, app, _Server, handler_class=_SilentHandler)
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server

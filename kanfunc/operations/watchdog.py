@@ -1,0 +1,160 @@
+"""The watchdog: follows all clusters and has each looked after when something changed or is due."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+from kanfunc.domain.errors import KanfuncError, NotFound, Terminated
+from kanfunc.domain.flavour import Flavour
+from kanfunc.domain.standing import Standing, concerns_us
+from kanfunc.domain.world import ClusterRef
+from kanfunc.operations.guard import Guard, GuardLimits
+from kanfunc.ports import Change, Fleet, Ports
+
+_BROKEN_SECONDS = 5.0
+"""Between a watch that broke and the next list: an API server in trouble is not hammered."""
+_UNKNOWN_SECONDS = 300.0
+"""An operator that is not installed may be, some day."""
+_BEAT_SECONDS = 10.0
+"""The loop turns at least this often, so that one that hangs is told from one that rests."""
+
+Watch = Callable[[], Iterator[Sequence[Change]]]
+
+
+@dataclass
+class _Post:
+    """A guard and when it looks next; `seen` is what of its Cluster makes a look worth while.
+
+    Only the loop touches it, and there are never two looks at one cluster at once.
+    """
+
+    guard: Guard
+    seen: object = None
+    due: float | None = None
+    looking: bool = False
+    again: bool = False
+
+
+@dataclass
+class Watchdog:
+    """Runs until it is terminated. Its public attributes may be read from other threads.
+
+    scope: namespaces, or (None,) for all. `breaks` counts watches that broke, `beat` is when the loop turned
+    last, on the clock of `ports`; `listed` are the watches that have seen everything there is.
+    """
+
+    ports: Ports
+    fleet: Fleet
+    flavours: Sequence[Flavour]
+    scope: Sequence[str | None]
+    limits: GuardLimits
+    breaks: int = 0
+    beat: float = 0.0
+    listed: set[str] = field(default_factory=set)
+    _ended_before: int = 0
+    _posts: dict[ClusterRef, _Post] = field(default_factory=dict)
+    _inbox: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)
+    _stop: Event = field(default_factory=Event)
+
+    def run(self, workers: Executor) -> None:
+        """Watch, and have guards look in `workers`, until a signal ends it: then in peace."""
+        for name, watch in self.watches().items():
+            Thread(target=self._follow, args=(name, watch), name=name, daemon=True).start()
+        try:
+            while True:
+                self._turn(workers)
+        except Terminated as end:
+            self.ports.journal.step("watchdog ends", reason=end.found)
+        finally:
+            self._stop.set()
+
+    def watches(self) -> dict[str, Watch]:
+        """What is followed: pods for lost primaries and elections, volumes for elections only."""
+        found: dict[str, Watch] = {}
+        for flavour in self.flavours:
+            kinds = [self.fleet.clusters, self.fleet.pods]
+            kinds += [] if flavour.has_adapter else [self.fleet.volumes]
+            for kind in kinds:
+                for namespace in self.scope:
+                    name = f"{kind.__name__} {flavour.name} {namespace or 'everywhere'}"
+                    found[name] = partial(kind, flavour, namespace)
+        return found
+
+    @property
+    def standings(self) -> list[Standing]:
+        """What is known of every cluster that concerns us."""
+        return [post.guard.standing for post in list(self._posts.values())]
+
+    @property
+    def ended(self) -> int:
+        """How many fences this watchdog has ended."""
+        return self._ended_before + sum(post.guard.ended for post in list(self._posts.values()))
+
+    def _follow(self, name: str, watch: Watch) -> None:
+        """Hand on whatever changes, for ever; whatever breaks begins anew with a list."""
+        while not self._stop.is_set():
+            try:
+                for number, changes in enumerate(watch()):
+                    self._inbox.put(partial(self._take, changes, everything=number == 0))
+                    self.listed.add(name)
+            except NotFound:
+                self.listed.add(name)
+                self._stop.wait(_UNKNOWN_SECONDS)
+            except KanfuncError as error:
+                self.breaks += 1
+                self.ports.journal.warn("watch broken", watch=name, reason=error.found)
+                self._stop.wait(_BROKEN_SECONDS)
+
+    def _turn(self, workers: Executor) -> None:
+        now = self.ports.clock.monotonic()
+        self.beat = now
+        dues = [post.due for post in self._posts.values() if post.due is not None and not post.looking]
+        wait = min([_BEAT_SECONDS, *(max(0.0, due - now) for due in dues)])
+        with suppress(Empty):
+            self._inbox.get(timeout=wait)()
+        now = self.ports.clock.monotonic()
+        for ref, post in self._posts.items():
+            if post.due is not None and post.due <= now and not post.looking:
+                post.due, post.looking = None, True
+                workers.submit(post.guard.look).add_done_callback(partial(self._report, ref))
+
+    def _report(self, ref: ClusterRef, look: Future[float | None]) -> None:
+        """In the worker's thread: the loop does the rest."""
+        self._inbox.put(partial(self._done, ref, look))
+
+    def _take(self, changes: Sequence[Change], *, everything: bool) -> None:
+        """Note who is to be looked at. After a gap also those that are not listed: they may be gone."""
+        changed = {change.ref for change in changes if self._is_news(change)}
+        if everything:
+            changed |= self._posts.keys() - {change.ref for change in changes}
+        for ref in changed & self._posts.keys():
+            post = self._posts[ref]
+            post.due, post.again = self.ports.clock.monotonic(), post.looking
+
+    def _is_news(self, change: Change) -> bool:
+        """A Cluster's status changes often; a look is worth it when we, others or a fail-over wrote to it."""
+        cluster = change.cluster
+        if cluster is None:
+            return True
+        if concerns_us(cluster):
+            self._posts.setdefault(change.ref, _Post(Guard(change.ref, self.ports, self.limits)))
+        post = self._posts.get(change.ref)
+        seen = (cluster.uid, cluster.annotations, cluster.current_primary, cluster.target_primary)
+        if post is None or post.seen == seen:
+            return False
+        post.seen = seen
+        return True
+
+    def _done(self, ref: ClusterRef, look: Future[float | None]) -> None:
+        """Plan the next look; raises what a look raised, which is a bug."""
+        post, wait = self._posts[ref], look.result()
+        post.looking = False
+        if not post.again:
+            post.due = None if wait is None else self.ports.clock.monotonic() + wait
+        post.again = False
+        if post.due is None and post.guard.standing == Standing(ref):
+            self._ended_before += self._posts.pop(ref).guard.ended
