@@ -43,10 +43,13 @@ test-all: test ## As `test`, and many more interleavings of the fence protocol (
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
 
+PIN := $(RUN) piptools compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
 requirements: ## Pin the newest versions, with hashes and without addresses
 	@$(RUN) pip install --quiet pip-tools
-	@$(RUN) piptools compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --no-header \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements-dev.txt pyproject.toml
+	@$(PIN) --extra dev -o requirements-dev.txt pyproject.toml
+	@$(PIN) --constraint requirements-dev.txt -o requirements.txt pyproject.toml
 
 clean: ## Remove what the targets made
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
