@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import typer
 
 from kanfunc import __version__
-from kanfunc.cli.watchdog import watchdog_command
+from kanfunc.cli.watchdog import stand_down_command, watchdog_command
 from kanfunc.domain.codec import encode
 from kanfunc.domain.flavour import FLAVOURS, FlavourName
 from kanfunc.domain.report import Report
@@ -208,6 +208,7 @@ def elect_command(
 
 
 app.command("watchdog")(watchdog_command)
+app.command("stand-down")(stand_down_command)
 
 
 def _publish(report: Report, console: Console, folder: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""The command that runs for long: the watchdog."""
+"""The watchdog, and the command that ends what it would have ended."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
@@ -8,11 +8,27 @@ import typer
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.flavour import FLAVOURS
 from kanfunc.operations.guard import GuardLimits, OnPrimaryLost
+from kanfunc.operations.standdown import stand_down
 from kanfunc.operations.watchdog import Watchdog
 from kanfunc.options import Flavours, Namespaces, seconds
 from kanfunc.process import fleet, monitored, real_world
 
 _HIGHEST_PORT = 65535
+
+
+def stand_down_command(
+    context: typer.Context,
+    namespace: Namespaces = None,
+    flavour: Flavours = None,
+    wait: Annotated[int, seconds("wait", "For fences to end by themselves, before they are ended.")] = 300,
+) -> None:
+    """Leave no fence of ours behind, before the watchdog is removed.
+
+    Waits for backups that are running; a fence that still stands then is ended, and its backup is not proven.
+    """
+    ports = real_world(context.obj)
+    wanted = [each for each in FLAVOURS if not flavour or each.name in flavour]
+    stand_down(fleet(), wanted, namespace or [None], ports, wait)
 
 
 def watchdog_command(

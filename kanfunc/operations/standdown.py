@@ -1,0 +1,82 @@
+"""stand-down: leave the cluster without a fence of ours, because what would end it is about to be removed."""
+
+from collections.abc import Iterator, Sequence
+
+from kanfunc.domain.errors import NotFound, StillStanding, WaitTimeout
+from kanfunc.domain.flavour import Flavour
+from kanfunc.domain.record import Verdict, own_record_of
+from kanfunc.domain.standing import primary_lost
+from kanfunc.domain.world import Cluster
+from kanfunc.operations.release import release
+from kanfunc.operations.waiting import wait_until
+from kanfunc.ports import Fleet, Ports
+
+
+def stand_down(
+    fleet: Fleet, flavours: Sequence[Flavour], scope: Sequence[str | None], ports: Ports, seconds: float
+) -> None:
+    """Wait until no fence of ours stands anywhere in scope; end those that still do after `seconds`.
+
+    Raises StillStanding for a fence whose cluster has lost its primary: lifted, the stale replica could be
+    promoted.
+    """
+    end = ports.clock.monotonic() + seconds
+    while standing := [cluster for cluster in _all(fleet, flavours, scope) if _is_fenced(cluster)]:
+        for cluster in standing:
+            _await_end(cluster, ports, max(0.0, end - ports.clock.monotonic()))
+    ports.journal.step("nothing of ours stands")
+
+
+def _all(fleet: Fleet, flavours: Sequence[Flavour], scope: Sequence[str | None]) -> Iterator[Cluster]:
+    for flavour in flavours:
+        for namespace in scope:
+            try:
+                changes = next(iter(fleet.clusters(flavour, namespace)))
+            except NotFound:  # that operator is not installed
+                continue
+            yield from (change.cluster for change in changes if change.cluster is not None)
+
+
+def _is_fenced(cluster: Cluster) -> bool:
+    record = own_record_of(cluster)
+    return record is not None and (record.live or bool(record.owned_entries(cluster)))
+
+
+def _await_end(cluster: Cluster, ports: Ports, seconds: float) -> None:
+    ref = cluster.ref
+    ports.journal.step("a fence stands", cluster=str(ref), waiting=seconds)
+    try:
+        wait_until(
+            lambda left: ports.api.watch_cluster(ref, left),
+            lambda now: not _is_fenced(now),
+            clock=ports.clock,
+            seconds=seconds,
+            what=f"the end of the fence on {ref}",
+            describe=lambda now: f"record {now.record_text}",
+        )
+    except NotFound:
+        return
+    except WaitTimeout:
+        _end(cluster, ports)
+
+
+def _end(cluster: Cluster, ports: Ports) -> None:
+    ref, record = cluster.ref, own_record_of(ports.api.cluster(cluster.ref))
+    if record is None:
+        return
+    if primary_lost(ports.api.world(ref), record):
+        raise StillStanding(
+            f"Cluster {ref} has lost its primary while fence {record.id} keeps {record.instance} stopped",
+            expected="a primary: without one, lifting the fence could promote a stale replica",
+            left=f"fence {record.id} on {record.instance}",
+            remedy="bring the primary back or see another replica promoted, then try again; or, knowing what it "
+            f"may cost, kanfunc unfence --outcome failure --namespace {ref.namespace} --cluster {ref.name}",
+        )
+    release(ports, ref, record.id, Verdict.BROKEN)
+    ports.api.announce(
+        cluster,
+        "FenceEnded",
+        f"fence {record.id} of {record.instance} was ended because kanfunc stands down: a backup that was "
+        "running is not proven",
+        warning=True,
+    )
