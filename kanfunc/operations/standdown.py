@@ -23,7 +23,7 @@ def stand_down(
     end = ports.clock.monotonic() + seconds
     while standing := [cluster for cluster in _all(fleet, flavours, scope) if _is_fenced(cluster)]:
         for cluster in standing:
-            _await_end(cluster, ports, max(0.0, end - ports.clock.monotonic()))
+            _await_end(cluster, ports, max(1.0, end - ports.clock.monotonic()))
     ports.journal.step("nothing of ours stands")
 
 
@@ -69,8 +69,8 @@ def _end(cluster: Cluster, ports: Ports) -> None:
             f"Cluster {ref} has lost its primary while fence {record.id} keeps {record.instance} stopped",
             expected="a primary: without one, lifting the fence could promote a stale replica",
             left=f"fence {record.id} on {record.instance}",
-            remedy="bring the primary back or see another replica promoted, then try again; or, knowing what it "
-            f"may cost, kanfunc unfence --outcome failure --namespace {ref.namespace} --cluster {ref.name}",
+            remedy="bring the primary back or see another replica promoted, then try again; or, knowing what "
+            f"it may cost, kanfunc unfence --outcome failure --namespace {ref.namespace} --cluster {ref.name}",
         )
     release(ports, ref, record.id, Verdict.BROKEN)
     ports.api.announce(

@@ -1,0 +1,140 @@
+{{/* Labels of every object. Argument: the root. */}}
+{{- define "edb-kasten.labels" -}}
+app.kubernetes.io/name: edb-kasten
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Name of an object of the release: the release's name and what it is for. */}}
+{{- define "edb-kasten.name" -}}
+{{- $release := .root.Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- if contains "edb-kasten" $release }}{{ $release }}{{ else }}{{ $release }}-edb-kasten{{ end }}-{{ .part }}
+{{- end }}
+
+{{- define "edb-kasten.image" -}}
+{{- $image := .Values.image -}}
+{{- $repository := required "image.repository is not set: there is no public image of kanfunc yet. Build it with `docker build -t REGISTRY/kanfunc:TAG .`, push it, and set image.repository=REGISTRY/kanfunc and image.tag=TAG" $image.repository -}}
+{{- if $image.digest -}}
+{{ $repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* Security context of every pod: restricted, and no fixed user, so that any platform may choose one. */}}
+{{- define "edb-kasten.podSecurity" -}}
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "edb-kasten.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "edb-kasten.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* API group of a flavour. */}}
+{{- define "edb-kasten.group" -}}
+{{- if eq . "edb" }}postgresql.k8s.enterprisedb.io{{ else }}postgresql.cnpg.io{{ end }}
+{{- end }}
+
+{{/* Bindings of a ClusterRole. Arguments: root, part, namespace of the ServiceAccount. */}}
+{{- define "edb-kasten.bindings" -}}
+{{- $root := .root }}{{ $part := .part }}{{ $namespace := .namespace }}
+{{- $name := include "edb-kasten.name" (dict "root" $root "part" $part) }}
+{{- if eq $root.Values.rbac.scope "cluster" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ $name }}
+  labels: {{- include "edb-kasten.labels" $root | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {{ $name }}}
+subjects:
+  - {kind: ServiceAccount, name: {{ $name }}, namespace: {{ $namespace }}}
+{{- else }}
+{{- range $root.Values.rbac.namespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $name }}
+  namespace: {{ . }}
+  labels: {{- include "edb-kasten.labels" $root | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {{ $name }}}
+subjects:
+  - {kind: ServiceAccount, name: {{ $name }}, namespace: {{ $namespace }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Arguments that name the scope of long-running commands, as YAML list items. */}}
+{{- define "edb-kasten.scope" -}}
+{{- range .Values.flavours }}
+- --flavour={{ . }}
+{{- end }}
+{{- if eq .Values.rbac.scope "namespaces" }}
+{{- range .Values.rbac.namespaces }}
+- --namespace={{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Distinct namespaces of a list of entries, as JSON. */}}
+{{- define "edb-kasten.namespaces" -}}
+{{- $found := list }}
+{{- range . }}{{ $found = append $found .namespace }}{{ end }}
+{{- $found | uniq | toJson }}
+{{- end }}
+
+{{/* Spec of a Job that verifies. Arguments: root, entry of .Values.verifications, account. */}}
+{{- define "edb-kasten.verificationJob" -}}
+backoffLimit: 0
+ttlSecondsAfterFinished: 604800
+template:
+  metadata:
+    labels: {{- include "edb-kasten.labels" .root | nindent 6 }}
+  spec:
+    restartPolicy: Never
+    serviceAccountName: {{ .account }}
+    automountServiceAccountToken: true
+    {{- include "edb-kasten.pullSecrets" .root | nindent 4 }}
+    securityContext: {{- include "edb-kasten.podSecurity" .root | nindent 6 }}
+    containers:
+      - name: verify
+        image: {{ include "edb-kasten.image" .root }}
+        imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+        command:
+          - kanfunc
+          - verify-restore
+          - --namespace={{ .entry.namespace }}
+          {{- range .entry.clusters }}
+          - --cluster={{ . }}
+          {{- end }}
+          {{- range .root.Values.flavours }}
+          - --flavour={{ . }}
+          {{- end }}
+          {{- if .entry.waitReplicas }}
+          - --wait-replicas
+          {{- end }}
+          - --primary-timeout={{ .root.Values.timeouts.primary }}
+          - --stream-timeout={{ .root.Values.timeouts.stream }}
+        securityContext: {{- include "edb-kasten.containerSecurity" .root | nindent 10 }}
+        resources: {{- toYaml .root.Values.hooks.resources | nindent 10 }}
+{{- end }}
