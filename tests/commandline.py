@@ -4,7 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
+
+from typer import Typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -28,6 +33,20 @@ def python(*arguments: str, **variables: str) -> Finished:
         timeout=60,
         check=False,
     )
+
+
+def parsed(app: Typer, words: Sequence[str]) -> dict[str, Any]:
+    """What the real command line makes of these words, without running the command.
+
+    Raises click's UsageError where it does not take them.
+    """
+    commands = get_command(app)
+    assert isinstance(commands, TyperGroup)
+    with commands.make_context("kanfunc", list(words)) as context:
+        name, command, rest = commands.resolve_command(context, [*context._protected_args, *context.args])
+        assert command
+        with command.make_context(name, rest, parent=context) as chosen:
+            return dict(chosen.params)
 
 
 def last_line(finished: Finished) -> dict[str, Any]:

@@ -12,7 +12,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* Name of an object of the release: the release's name and what it is for. */}}
 {{- define "edb-kasten.name" -}}
-{{- $release := .root.Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- $release := .root.Release.Name | trunc 36 | trimSuffix "-" -}}
 {{- if contains "edb-kasten" $release }}{{ $release }}{{ else }}{{ $release }}-edb-kasten{{ end }}-{{ .part }}
 {{- end }}
 
@@ -114,7 +114,7 @@ template:
     restartPolicy: Never
     serviceAccountName: {{ .account }}
     automountServiceAccountToken: true
-    {{- include "edb-kasten.pullSecrets" .root | nindent 4 }}
+    {{- with include "edb-kasten.pullSecrets" .root | trim }}{{ . | nindent 4 }}{{ end }}
     securityContext: {{- include "edb-kasten.podSecurity" .root | nindent 6 }}
     containers:
       - name: verify

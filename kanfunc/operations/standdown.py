@@ -70,7 +70,7 @@ def _end(cluster: Cluster, ports: Ports) -> None:
             expected="a primary: without one, lifting the fence could promote a stale replica",
             left=f"fence {record.id} on {record.instance}",
             remedy="bring the primary back or see another replica promoted, then try again; or, knowing what "
-            f"it may cost, kanfunc unfence --outcome failure --namespace {ref.namespace} --cluster {ref.name}",
+            f"it may cost: kanfunc unfence --outcome failure -n {ref.namespace} --cluster {ref.name}",
         )
     release(ports, ref, record.id, Verdict.BROKEN)
     ports.api.announce(
