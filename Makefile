@@ -55,6 +55,7 @@ requirements: ## Pin the newest versions, with hashes and without addresses
 	@$(RUN) pip install --quiet pip-tools
 	@$(PIN) --extra dev -o requirements-dev.txt pyproject.toml
 	@$(PIN) --constraint requirements-dev.txt -o requirements.txt pyproject.toml
+	@echo 'hatchling>=1.27' | $(PIN) --constraint requirements-dev.txt -o requirements-build.txt -
 
 clean: ## Remove what the targets made
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
