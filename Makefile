@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test test-all demo blueprints requirements clean
+.PHONY: help setup check test test-image image-size test-all demo blueprints requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,7 +37,13 @@ check: .venv/ready ## Style, types and import contracts
 	@.venv/bin/lint-imports --no-logo >/dev/null || .venv/bin/lint-imports
 
 test: check ## All checks and tests, with real PostgreSQL
-	@$(RUN) pytest -n $(WORKERS) --dist loadscope
+	@$(RUN) pytest -n $(WORKERS) --dist loadscope -m "not image"
+
+test-image: .venv/ready ## Build the image and run it in containers (needs an engine, or root and Debian's docker.io)
+	@$(RUN) pytest -m image tests/image
+
+image-size: ## Size of the image by component (after test-image): what we add, largest first, in MB
+	@docker run --rm kanfunc:test sh -c 'du -sm /opt/kanfunc /opt/kanfunc/lib/python3*/site-packages/*' | sort -rn | head -15
 
 test-all: test ## As `test`, and many more interleavings of the fence protocol (some minutes)
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
