@@ -42,8 +42,8 @@ test: check ## All checks and tests, with real PostgreSQL
 test-image: .venv/ready ## Build the image and run it in containers (needs an engine, or root and Debian's docker.io)
 	@$(RUN) pytest -m image tests/image
 
-image-size: ## Size of the image by component (after test-image): what we add, largest first, in MB
-	@docker run --rm kanfunc:test sh -c 'du -sm /opt/kanfunc /opt/kanfunc/lib/python3*/site-packages/*' | sort -rn | head -15
+image-size: .venv/ready ## Size of the image by component, in MB
+	@$(RUN) tests.image
 
 test-all: test ## As `test`, and many more interleavings of the fence protocol (some minutes)
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800

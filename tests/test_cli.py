@@ -1,10 +1,15 @@
 import re
+from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from kanfunc import __version__
+from kanfunc.cli import app
 from tests.commandline import kanfunc, python
 
+ROOT = Path(__file__).parents[1]
 VERBS = ["fence", "unfence", "verify-restore"]
 
 
@@ -81,3 +86,40 @@ def test_variable_is_checked_like_its_option(variable: str) -> None:
     refused = kanfunc("fence", "-n", "prod", KUBECONFIG="/nowhere/kubeconfig", **{variable: "nonsense"})
     assert refused.returncode == 3
     assert f"--{variable[8:].lower().replace('_', '-')}" in refused.stderr
+
+
+def documented() -> set[tuple[str, str]]:
+    """Command and option of each line of the README's table of options."""
+    everything = set(commands())
+    lines = re.findall(r"(?m)^\| `(--[a-z-]+)`[^|]*\| ([^|]+) \|", (ROOT / "README.md").read_text())
+    return {
+        (verb, option)
+        for option, verbs in lines
+        for verb in (everything if verbs == "all" else set(verbs.split(", ")))
+    }
+
+
+def commands() -> dict[str, list[str]]:
+    """Long options of each command."""
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    return {
+        name: [word for option in command.params for word in option.opts if word.startswith("--")]
+        for name, command in group.commands.items()
+    }
+
+
+def test_readme_lists_every_option_and_no_other() -> None:
+    real = {(verb, option) for verb, options in commands().items() for option in options}
+    assert documented() == real
+
+
+def test_no_environment_variable_means_two_things() -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    meanings: dict[str, set[str]] = {}
+    for command in group.commands.values():
+        for option in command.params:
+            assert option.envvar, f"{command.name} {option.name} has no environment variable"
+            meanings.setdefault(str(option.envvar), set()).add(str(option.name))
+    assert all(len(names) == 1 for names in meanings.values()), meanings

@@ -20,7 +20,9 @@ def stand_down_command(
     context: typer.Context,
     namespace: Namespaces = None,
     flavour: Flavours = None,
-    wait: Annotated[int, seconds("wait", "For fences to end by themselves, before they are ended.")] = 300,
+    drain_timeout: Annotated[
+        int, seconds("drain-timeout", "For fences to end by themselves, before they are ended.")
+    ] = 300,
 ) -> None:
     """Leave no fence of ours behind, before the watchdog is removed.
 
@@ -28,7 +30,7 @@ def stand_down_command(
     """
     ports = real_world(context.obj)
     wanted = [each for each in FLAVOURS if not flavour or each.name in flavour]
-    stand_down(fleet(), wanted, namespace or [None], ports, wait)
+    stand_down(fleet(), wanted, namespace or [None], ports, drain_timeout)
 
 
 def watchdog_command(

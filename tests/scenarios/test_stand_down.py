@@ -8,7 +8,7 @@ pytestmark = pytest.mark.lab
 
 
 def stand_down(cluster: Protected, wait: int) -> int:
-    return cluster.lab.kanfunc("stand-down", "--wait", f"{wait}").returncode
+    return cluster.lab.kanfunc("stand-down", "--drain-timeout", f"{wait}").returncode
 
 
 def test_nothing_to_wait_for(protected: Protected) -> None:
@@ -17,7 +17,7 @@ def test_nothing_to_wait_for(protected: Protected) -> None:
 
 def test_a_backup_that_runs_comes_to_its_end(protected: Protected) -> None:
     assert protected.fence().returncode == 0
-    with protected.lab.start_kanfunc("stand-down", "--wait", "60") as waiting:
+    with protected.lab.start_kanfunc("stand-down", "--drain-timeout", "60") as waiting:
         assert waiting.stderr
         assert "a fence stands" in waiting.stderr.readline()
         assert protected.fenced == [ELECTED]
