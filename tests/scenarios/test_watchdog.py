@@ -117,6 +117,20 @@ def test_deadlines_are_kept_whatever_becomes_of_watches(
     assert watchdog.process.poll() is None
 
 
+def test_a_new_watchdog_goes_on_where_a_killed_one_was(protected: Protected) -> None:
+    """An upgrade, or a lost node, while a fence stands."""
+    with running(protected.lab) as first:
+        assert protected.fence("--deadline", "4").returncode == 0
+        protected.lab.wait_for(
+            "the first", lambda: first.metric("kanfunc_fence_deadline_timestamp_seconds") > 0
+        )
+        first.process.kill()
+    with running(protected.lab):
+        await_released(protected)
+    assert protected.record["verdict"] == "broken"
+    protected.await_running()
+
+
 def test_two_watchdogs_do_no_harm(protected: Protected) -> None:
     with ExitStack() as stack:
         both = [stack.enter_context(running(protected.lab)) for _ in range(2)]
