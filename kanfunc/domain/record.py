@@ -153,7 +153,13 @@ def written(record: Record) -> Changes:
     return {RECORD_ANNOTATION: encode(record)}
 
 
-def ended(cluster: Cluster, record: Record, verdict: Verdict, backups: Iterable[RunningBackup]) -> Changes:
+def ended(
+    cluster: Cluster,
+    record: Record,
+    verdict: Verdict,
+    backups: Iterable[RunningBackup],
+    reason: str | None = None,
+) -> Changes:
     """The one change that ends the record and takes our entries out of the fence list.
 
     An entry stays where an unfinished Backup of the operator works on that instance: it took the fence for
@@ -161,7 +167,8 @@ def ended(cluster: Cluster, record: Record, verdict: Verdict, backups: Iterable[
     """
     held = {backup.instance for backup in backups}
     ours = tuple(name for name in record.owned_entries(cluster) if name not in held)
-    return {**written(record.but(state=State.ENDED, verdict=verdict)), **without_entries(cluster, ours)}
+    over = record.but(state=State.ENDED, verdict=verdict, reason=record.reason or reason)
+    return {**written(over), **without_entries(cluster, ours)}
 
 
 def without_entries(cluster: Cluster, names: tuple[str, ...]) -> Changes:

@@ -135,7 +135,7 @@ class Guard:
         if self._tell_once(record.id, "primary lost", cluster=str(self._ref), reason=message):
             self._ports.api.announce(cluster, "PrimaryLostWhileFenced", message, warning=True)
         if self._limits.on_primary_lost is OnPrimaryLost.RELEASE and record.live:
-            release(self._ports, self._ref, record.id, Verdict.BROKEN)
+            release(self._ports, self._ref, record.id, Verdict.BROKEN, reason="its cluster lost its primary")
             self._note_end()
 
     def _note_end(self) -> None:

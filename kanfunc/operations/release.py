@@ -14,10 +14,11 @@ def release(
     fence_id: str,
     verdict: Verdict,
     *,
+    reason: str | None = None,
     command: Argv | None = None,
     seconds: float = 0,
 ) -> None:
-    """End the fence of that id with that verdict; a verdict that was given already stays.
+    """End the fence of that id with that verdict and reason; those that were given already stay.
 
     command: what the operator wants run before the fence goes, and how long it may take. Does nothing where
     the record is not of that id: then it is not ours to end. Does not wait for PostgreSQL to come back.
@@ -35,7 +36,7 @@ def release(
             return {}
         if not now.live:
             return without_entries(cluster, now.owned_entries(cluster))
-        return ended(cluster, now, now.verdict or verdict, ports.api.running_backups(ref))
+        return ended(cluster, now, now.verdict or verdict, ports.api.running_backups(ref), reason)
 
     edit(ports.api, ref, decide)
     ports.journal.step("released", cluster=str(ref), instance=record.instance, fence=fence_id)

@@ -72,7 +72,7 @@ def _end(cluster: Cluster, ports: Ports) -> None:
             remedy="bring the primary back or see another replica promoted, then try again; or, knowing what "
             f"it may cost: kanfunc unfence --outcome failure -n {ref.namespace} --cluster {ref.name}",
         )
-    release(ports, ref, record.id, Verdict.BROKEN)
+    release(ports, ref, record.id, Verdict.BROKEN, reason="kanfunc stood down")
     ports.api.announce(
         cluster,
         "FenceEnded",

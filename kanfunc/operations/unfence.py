@@ -143,9 +143,8 @@ def _require_held(ref: ClusterRef, fence_id: str, ports: Ports, limits: UnfenceL
     if record is None or record.id != fence_id:
         raise _not_fenced(ref, f"the record of fence {fence_id} was replaced while we worked")
     if record.verdict is not Verdict.HELD or record.judged is None:
-        raise _not_fenced(
-            ref, f"fence {record.id} is {record.verdict}: {record.reason or 'it was never sealed'}"
-        )
+        reason = record.reason or "it was released without a judgement"
+        raise _not_fenced(ref, f"fence {record.id} is {record.verdict}: {reason}")
     if record.judged_snapshots is None:
         if world.cluster.read_at - record.judged > limits.repeat_within:
             raise _not_fenced(ref, f"fence {record.id} ended at {record.judged:%Y-%m-%d %H:%M:%SZ}")

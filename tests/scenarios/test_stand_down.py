@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenarios.protected import ELECTED, Protected
+from tests.scenarios.protected import ELECTED, Protected, told
 
 pytestmark = pytest.mark.lab
 
@@ -33,4 +33,6 @@ def test_a_fence_that_does_not_end_is_ended(protected: Protected) -> None:
     assert protected.marks() == []
     assert "FenceEnded" in protected.events()
     protected.await_running()
-    assert protected.unfence().returncode == 2
+    late = protected.unfence()
+    assert late.returncode == 2
+    assert "is broken: kanfunc stood down" in told(late)["found"]

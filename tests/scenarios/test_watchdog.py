@@ -15,7 +15,7 @@ from tests.lab.lab import Lab, Process
 from tests.lab.operator.decisions import labels
 from tests.lab.operator.decorations import EXCLUDED, HAS_HOOKS
 from tests.lab.operator.names import CNPG
-from tests.scenarios.protected import ELECTED, OTHER, PRIMARY, Protected
+from tests.scenarios.protected import ELECTED, OTHER, PRIMARY, Protected, told
 
 pytestmark = pytest.mark.lab
 
@@ -76,7 +76,9 @@ def test_a_fence_that_nobody_ends_is_ended_at_its_deadline(protected: Protected,
     assert protected.record["verdict"] == "broken"
     assert protected.marks() == []
     protected.await_running()
-    assert protected.unfence().returncode == 2, "what was backed up meanwhile is not proven"
+    late = protected.unfence()
+    assert late.returncode == 2, "what was backed up meanwhile is not proven"
+    assert re.search(r"is broken: its deadline \S+ passed", told(late)["found"])
     protected.lab.wait_for("the count", lambda: watchdog.metric("kanfunc_fences_expired_total") == 1)
     code, log = watchdog.ended()
     assert code == 0, log
