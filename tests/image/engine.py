@@ -54,19 +54,26 @@ def engine() -> Iterator[None]:
         daemon.wait(30)
 
 
-def build_images() -> None:
-    """The product by its Dockerfile, and an operand with PostgreSQL, over one base."""
-    base = f"BASE={_base()}"
+def build_product() -> str:
+    """The product by its Dockerfile; the base that it is built on."""
+    base = _base()
     revision = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     ).stdout.strip()
-    _build(PRODUCT, REPOSITORY / "Dockerfile", base, f"REVISION={revision or 'unknown'}")
-    _build(OPERAND, REPOSITORY / "tests" / "image" / "postgres.Dockerfile", base)
+    build(PRODUCT, REPOSITORY / "Dockerfile", REPOSITORY, f"BASE={base}", f"REVISION={revision or 'unknown'}")
+    return base
 
 
-def _build(image: str, dockerfile: Path, *arguments: str) -> None:
+def build_images() -> None:
+    """The product, and an operand with PostgreSQL, over one base."""
+    base = build_product()
+    build(OPERAND, REPOSITORY / "tests" / "image" / "postgres.Dockerfile", REPOSITORY, f"BASE={base}")
+
+
+def build(image: str, dockerfile: Path, context: Path, *arguments: str) -> None:
+    """One image; RuntimeError with the end of what the engine said where it cannot be built."""
     options = [f"--build-arg={argument}" for argument in arguments]
-    where = ["--tag", image, "--file", str(dockerfile), str(REPOSITORY)]
+    where = ["--tag", image, "--file", str(dockerfile), str(context)]
     done = docker("build", "--network=host", *options, *where, check=False)
     if done.returncode:
         raise RuntimeError(f"docker build of {image} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.chart.helm import CHART, Manifest, named, rendered
-from tests.lab.apiserver import PODS, PVCS, Request
+from tests.lab.apiserver import PODS, PVCS, Request, Resource
 from tests.lab.lab import Lab
 from tests.lab.operator.names import CNPG
 from tests.scenarios.protected import ELECTED, OTHER, Protected
@@ -90,5 +90,12 @@ def test_watchdog(lab: Lab, manifests: list[Manifest]) -> None:
 
 
 def _is_elected(cluster: Protected, instance: str) -> bool:
-    pods = cluster.lab.store.list(PODS, cluster.namespace, labels="kasten-enterprisedb.io/hasHooks=true")
-    return [pod["metadata"]["name"] for pod in pods] == [instance]
+    """Its pod and its volume: whoever stops between the two has not patched both."""
+
+    def marked(resource: Resource, mark: str) -> list[str]:
+        found = cluster.lab.store.list(
+            resource, cluster.namespace, labels=f"kasten-enterprisedb.io/{mark}=true"
+        )
+        return [each["metadata"]["name"] for each in found]
+
+    return marked(PODS, "hasHooks") == marked(PVCS, "elected") == [instance]
