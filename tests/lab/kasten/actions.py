@@ -6,28 +6,44 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from subprocess import SubprocessError
-from typing import Any
+from typing import Any, Protocol
 
 from tests.lab.apiserver import StatusError
 
 Manifest = dict[str, Any]
+Data = Any
+"""Where the content of a volume was put, as its storage platform names it: a directory, a handle."""
 
 
-@dataclass(frozen=True)
-class HookResult:
-    """What an action hook came to: exit code of its process and what it printed."""
+class Volumes(Protocol):
+    """What a storage platform does for an action."""
 
-    exit_code: int
-    output: str = ""
+    def snapshot(self, claim: Manifest) -> Data:
+        """Make a VolumeSnapshot of the claim; returns when it is cut."""
 
-
-Hook = Callable[[str], HookResult]  # called with the name of the namespace
+    def restore(self, claim: Manifest, data: Data) -> None:
+        """Create this claim with that content."""
 
 
 Artifacts = Mapping[str, str]
 """Key-values that a bound hook puts out; Kasten keeps them in the restore point."""
+
+
+@dataclass(frozen=True)
+class HookResult:
+    """What a hook came to: exit code of its process, what it printed, and what of that Kasten keeps."""
+
+    exit_code: int
+    output: str = ""
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The phase outputs, as Kanister reads them in a pod's log."""
+        return outputs(self.output)
+
+
+Hook = Callable[[str], HookResult]  # called with the name of the namespace
 
 BoundHook = Callable[[Manifest, Artifacts], HookResult]  # called with the Cluster and its artifacts
 
@@ -64,13 +80,13 @@ class Step:
 
 @dataclass(frozen=True)
 class RestorePoint:
-    """Captured manifests of a namespace, and the directory with the data of each claim by its name."""
+    """Captured manifests of a namespace, and the data of each claim by its name."""
 
     namespace: str
     clusters: tuple[Manifest, ...]
     secrets: tuple[Manifest, ...]
     claims: tuple[Manifest, ...]
-    data: Mapping[str, Path]
+    data: Mapping[str, Data]
     artifacts: Mapping[str, Artifacts] = field(default_factory=dict)
     """By name of the Cluster."""
 
@@ -134,7 +150,7 @@ class Timeline:
             result = hook(cluster, artifacts)
             if result.exit_code:
                 raise ActionFailed(f"exit code {result.exit_code}: {result.output}")
-            return outputs(result.output)
+            return result.artifacts
 
 
 def outputs(text: str) -> Artifacts:

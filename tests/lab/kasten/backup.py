@@ -1,27 +1,26 @@
 """A run of a backup policy: hooks, discovery, manifests and snapshots in Kasten's order."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tests.lab.apiserver import PVCS, SECRETS, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS, Store
+from tests.lab.apiserver import PVCS, SECRETS
 from tests.lab.kasten.actions import (
     Action,
     ActionFailed,
     Artifacts,
     Blueprint,
+    Data,
     Hook,
     Manifest,
     RestorePoint,
     State,
     Timeline,
+    Volumes,
 )
 from tests.lab.operator.decisions import labels
 from tests.lab.operator.decorations import EXCLUDED
-from tests.lab.operator.names import CSI_DRIVER, STORAGE_CLASS, all_clusters, dialect_of
-from tests.lab.storage import Storage
+from tests.lab.operator.names import Objects, all_clusters, dialect_of
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,12 @@ class Policy:
 
 
 class Backup:
-    """One run of a policy. `closing` ends waits early."""
+    """One run of a policy, over the objects of a simulated API server or of a real one."""
 
-    def __init__(self, store: Store, storage: Storage, policy: Policy, closing: threading.Event) -> None:
+    def __init__(self, store: Objects, volumes: Volumes, policy: Policy) -> None:
         self._store = store
-        self._storage = storage
+        self._volumes = volumes
         self._policy = policy
-        self._closing = closing
         self._timeline = Timeline()
 
     def run(self) -> Action:
@@ -80,18 +78,17 @@ class Backup:
             clusters = all_clusters(self._store, namespace)
             secrets = self._store.list(SECRETS, namespace)
         artifacts: dict[str, Artifacts] = {}
-        snapshots: dict[str, Manifest] = {}
+        data: dict[str, Data] = {}
         for cluster in clusters:
             name, key = cluster["metadata"]["name"], dialect_of(cluster).cluster
             own = [claim for claim in claims if labels(claim).get(key) == name]
             artifacts[name], taken = self._back_up(cluster, own)
-            snapshots |= taken
-        if rest := [claim for claim in claims if claim["metadata"]["name"] not in snapshots]:
-            snapshots |= self._snapshots(rest)
-        data = {name: self._storage.path(snapshot) for name, snapshot in snapshots.items()}
+            data |= taken
+        if rest := [claim for claim in claims if claim["metadata"]["name"] not in data]:
+            data |= self._snapshots(rest)
         return RestorePoint(namespace, tuple(clusters), tuple(secrets), tuple(claims), data, artifacts)
 
-    def _back_up(self, cluster: Manifest, claims: list[Manifest]) -> tuple[Artifacts, dict[str, Manifest]]:
+    def _back_up(self, cluster: Manifest, claims: list[Manifest]) -> tuple[Artifacts, dict[str, Data]]:
         """One Cluster: prehook, snapshots of its claims, posthook."""
         blueprint, timeline = self._policy.blueprint, self._timeline
         artifacts = timeline.bound_hook("backupPrehook", blueprint.backup_prehook, cluster, {})
@@ -104,9 +101,9 @@ class Backup:
         timeline.bound_hook("backupPosthook", blueprint.backup_posthook, cluster, artifacts)
         return artifacts, snapshots
 
-    def _snapshots(self, claims: list[Manifest]) -> dict[str, Manifest]:
+    def _snapshots(self, claims: list[Manifest]) -> dict[str, Data]:
         with self._timeline.step("snapshots"):
-            return {claim["metadata"]["name"]: self._snapshot(claim) for claim in claims}
+            return {claim["metadata"]["name"]: self._volumes.snapshot(claim) for claim in claims}
 
     def _discover(self) -> list[Manifest]:
         excluded = self._policy.exclude_labels.items()
@@ -114,49 +111,3 @@ class Backup:
         return self._policy.choose(
             [claim for claim in claims if not excluded & claim["metadata"].get("labels", {}).items()]
         )
-
-    def _snapshot(self, claim: Manifest) -> Manifest:
-        snapshot = self._store.create(VOLUME_SNAPSHOTS, _snapshot_of(claim))
-        if self._closing.wait(self._policy.cut_delay):
-            raise ActionFailed("the lab was closed")
-        self._storage.cut(claim, snapshot)
-        content = self._store.create(VOLUME_SNAPSHOT_CONTENTS, _content_of(snapshot))
-
-        def ready(manifest: Manifest) -> None:
-            manifest["status"] = {
-                "boundVolumeSnapshotContentName": content["metadata"]["name"],
-                "creationTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "readyToUse": True,
-            }
-
-        metadata = snapshot["metadata"]
-        return self._store.update(
-            VOLUME_SNAPSHOTS, metadata["namespace"], metadata["name"], ready, status=True
-        )
-
-
-def _snapshot_of(claim: Manifest) -> Manifest:
-    metadata = {"generateName": "k10-csi-snap-", "namespace": claim["metadata"]["namespace"]}
-    source = {"persistentVolumeClaimName": claim["metadata"]["name"]}
-    return {
-        "apiVersion": "snapshot.storage.k8s.io/v1",
-        "kind": "VolumeSnapshot",
-        "metadata": metadata,
-        "spec": {"volumeSnapshotClassName": STORAGE_CLASS, "source": source},
-    }
-
-
-def _content_of(snapshot: Manifest) -> Manifest:
-    metadata = snapshot["metadata"]
-    return {
-        "apiVersion": "snapshot.storage.k8s.io/v1",
-        "kind": "VolumeSnapshotContent",
-        "metadata": {"name": f"snapcontent-{metadata['uid']}"},
-        "spec": {
-            "driver": CSI_DRIVER,
-            "deletionPolicy": "Delete",
-            "volumeSnapshotClassName": STORAGE_CLASS,
-            "volumeSnapshotRef": {key: metadata[key] for key in ("namespace", "name", "uid")},
-            "source": {"snapshotHandle": metadata["uid"]},
-        },
-    }

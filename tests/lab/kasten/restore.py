@@ -1,6 +1,6 @@
 """A restore: volumes and Secrets first, then the Cluster, as new objects."""
 
-from tests.lab.apiserver import NAMESPACES, PVCS, SECRETS, Store
+from tests.lab.apiserver import NAMESPACES, SECRETS
 from tests.lab.kasten.actions import (
     Action,
     ActionFailed,
@@ -10,9 +10,9 @@ from tests.lab.kasten.actions import (
     RestorePoint,
     State,
     Timeline,
+    Volumes,
 )
-from tests.lab.operator.names import all_clusters, dialect_of
-from tests.lab.storage import Storage
+from tests.lab.operator.names import Objects, all_clusters, dialect_of
 
 
 class Restore:
@@ -22,10 +22,10 @@ class Restore:
     """
 
     def __init__(
-        self, store: Store, storage: Storage, source: RestorePoint, *, drop_pvc_annotations: bool
+        self, store: Objects, volumes: Volumes, source: RestorePoint, *, drop_pvc_annotations: bool
     ) -> None:
         self._store = store
-        self._storage = storage
+        self._volumes = volumes
         self._source = source
         self._drop_pvc_annotations = drop_pvc_annotations
         self._timeline = Timeline()
@@ -62,8 +62,7 @@ class Restore:
         manifest = _renewed(claim, namespace)
         if self._drop_pvc_annotations:
             manifest["metadata"].pop("annotations", None)
-        created = self._store.create(PVCS, manifest)
-        self._storage.restore(self._source.data[claim["metadata"]["name"]], created)
+        self._volumes.restore(manifest, self._source.data[claim["metadata"]["name"]])
 
 
 def _renewed(manifest: Manifest, namespace: str) -> Manifest:

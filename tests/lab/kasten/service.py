@@ -10,6 +10,7 @@ from tests.lab.apiserver import Store
 from tests.lab.kasten.actions import Action, BoundHook, Hook, NamespaceLocked, RestorePoint
 from tests.lab.kasten.backup import Backup, Policy
 from tests.lab.kasten.restore import Restore
+from tests.lab.kasten.volumes import LabVolumes
 from tests.lab.storage import Storage, copy
 from tests.lab.workspace import Workspace
 
@@ -29,7 +30,7 @@ class Kasten:
     def run(self, policy: Policy) -> Action:
         """Run the policy once; NamespaceLocked while another action is running there."""
         with self._lock(policy.namespace):
-            return Backup(self._store, self._storage, policy, self._closing).run()
+            return Backup(self._store, self._volumes(policy.cut_delay), policy).run()
 
     def export(self, restore_point: RestorePoint) -> RestorePoint:
         """Copy the data to where it survives the deletion of the namespace and of its snapshots."""
@@ -50,12 +51,16 @@ class Kasten:
     ) -> Action:
         """Restore into a new namespace; NamespaceLocked while another action is running there."""
         with self._lock(namespace):
-            restore = Restore(self._store, self._storage, source, drop_pvc_annotations=drop_pvc_annotations)
+            volumes = self._volumes()
+            restore = Restore(self._store, volumes, source, drop_pvc_annotations=drop_pvc_annotations)
             return restore.run(namespace, post_hook, restore_posthook)
 
     def close(self) -> None:
         """End waits of actions that are running."""
         self._closing.set()
+
+    def _volumes(self, cut_delay: float = 0.0) -> LabVolumes:
+        return LabVolumes(self._store, self._storage, self._closing, cut_delay)
 
     @contextmanager
     def _lock(self, namespace: str) -> Iterator[None]:

@@ -1,9 +1,9 @@
 """Keys and names that the operators of the two products put on objects: each in its own dialect."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from tests.lab.apiserver import CNPG_CLUSTERS, EDB_CLUSTERS, Resource, Store
+from tests.lab.apiserver import CNPG_CLUSTERS, EDB_CLUSTERS, Resource
 
 Manifest = dict[str, Any]
 
@@ -69,7 +69,22 @@ def dialect_of(manifest: Manifest) -> Dialect:
     )
 
 
-def all_clusters(store: Store, namespace: str | None = None) -> list[Manifest]:
+class Objects(Protocol):
+    """Manifests of an API server, simulated or real. Every method raises StatusError where it refuses."""
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Manifest:
+        """One object. For cluster-scoped resources `namespace` is ""."""
+
+    def list(
+        self, resource: Resource, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> list[Manifest]:
+        """The selected objects; `namespace` None means all of them."""
+
+    def create(self, resource: Resource, manifest: Manifest) -> Manifest:
+        """A new object, as it was stored."""
+
+
+def all_clusters(store: Objects, namespace: str | None = None) -> list[Manifest]:
     """Clusters of both products, in a namespace or everywhere."""
     return [cluster for dialect in DIALECTS for cluster in store.list(dialect.clusters, namespace)]
 
