@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test test-image image-size test-all demo blueprints requirements clean
+.PHONY: help setup check test test-image test-cluster image-size test-all demo blueprints requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,10 +37,13 @@ check: .venv/ready ## Style, types and import contracts
 	@.venv/bin/lint-imports --no-logo >/dev/null || .venv/bin/lint-imports
 
 test: check ## All checks and tests, with real PostgreSQL
-	@$(RUN) pytest -n $(WORKERS) --dist loadscope -m "not image"
+	@$(RUN) pytest -n $(WORKERS) --dist loadscope -m "not image and not cluster"
 
 test-image: .venv/ready ## Build the image and run it in containers (needs an engine, or root and Debian's docker.io)
 	@$(RUN) pytest -m image tests/image
+
+test-cluster: .venv/ready ## The walk-through on real Kubernetes (root, Go, Debian's docker.io, containerd, containernetworking-plugins)
+	@$(RUN) pytest -m cluster tests/cluster
 
 image-size: .venv/ready ## Size of the image by component, in MB
 	@$(RUN) tests.image

@@ -1,0 +1,1 @@
+"""One node of real Kubernetes from Go modules and Debian packages, on a machine without any."""
