@@ -41,7 +41,7 @@ def installed(objects: RealObjects) -> RealObjects:
 def upgrade(*options: str) -> None:
     """Install the chart, or give it other values."""
     image = [f"image.repository={REPOSITORY}", f"image.tag={TAG}", "image.pullPolicy=Never"]
-    values = [f"--set={each}" for each in (*image, *options)]
+    values = [f"--set-string={each}" for each in (*image, *options)]
     where = [f"--namespace={KASTEN_NAMESPACE}", f"--kubeconfig={KUBECONFIG}"]
     helm("upgrade", "--install", "edb-kasten", str(CHART), *where, *values, "--wait", "--timeout=120s")
 

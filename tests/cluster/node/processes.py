@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.cluster.node.places import CONTAINERD_SOCKET, LOGS, PIDS
 
 POLL_SECONDS = 0.2
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Python warns of processes that nobody holds; these outlive us on purpose."""
 
 
 def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None) -> None:
@@ -28,6 +30,7 @@ def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None)
             env={**os.environ, **(env or {})},
             start_new_session=True,
         )
+    _STARTED.append(process)
     (PIDS / name).write_text(str(process.pid))
 
 
