@@ -1,1 +1,1 @@
-"""Kubernetes, CloudNativePG, CSI snapshots and Kanister, and the product between them: docs/cluster.md."""
+"""Kubernetes, CloudNativePG, CSI snapshots and Kanister, and the product between them."""

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.cluster.node.client import apply, kubectl
 from tests.cluster.node.places import BIN, KUBECONFIG
 from tests.cluster.node.processes import eventually, run
 from tests.cluster.objects import RealObjects
-from tests.lab.apiserver import CNPG_CLUSTERS, NAMESPACES, PODS, PVCS, VOLUME_SNAPSHOTS, Manifest
+from tests.lab.apiserver import CNPG_CLUSTERS, PODS, PVCS, VOLUME_SNAPSHOTS, Manifest
 from tests.lab.kasten import Action, Blueprint, Policy, RestorePoint
 from tests.lab.kasten.backup import Backup
 from tests.lab.kasten.restore import Restore
@@ -39,16 +39,17 @@ class Commits:
     longest_gap: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class Application:
     """The Cluster `cluster-example` in a namespace of its own, where only restricted pods may run."""
 
     objects: RealObjects
     namespace: str
-    kanister: Kanister = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.kanister = Kanister(self.objects)
+    @property
+    def kanister(self) -> Kanister:
+        """Runs the chart's blueprint."""
+        return Kanister(self.objects)
 
     # ---- what a person does
 
@@ -80,7 +81,6 @@ class Application:
     def create_client(self) -> None:
         """The walk-through's, with a certificate made by the operator's own plugin."""
         made = ["cluster-app", "--cnpg-cluster", NAME, "--cnpg-user", "app", "--namespace", self.namespace]
-        run(BIN / "kubectl-cnpg", "--kubeconfig", KUBECONFIG, "certificate", *made, "--dry-run")
         run(BIN / "kubectl-cnpg", "--kubeconfig", KUBECONFIG, "certificate", *made)
         self.start_client()
 
@@ -206,6 +206,3 @@ done"""
             return bool(status.get("readyInstances") == cluster["spec"]["instances"])
 
         self.objects.await_object(CNPG_CLUSTERS, self.namespace, NAME, ready, START_SECONDS)
-
-    def gone(self) -> bool:
-        return self.namespace not in {each["metadata"]["name"] for each in self.objects.list(NAMESPACES)}

@@ -35,15 +35,9 @@ class RealObjects(Objects):
     def create(self, resource: Resource, manifest: Manifest) -> Manifest:
         return self._call("POST", resource, manifest["metadata"].get("namespace"), body=manifest)
 
-    def patch(
-        self, resource: Resource, namespace: str, name: str, change: Manifest, *, status: bool = False
-    ) -> Manifest:
-        """A merge patch, also of the status."""
-        target = f"{name}/status" if status else name
-        return self._call("PATCH", resource, namespace, target, body=change)
-
-    def delete(self, resource: Resource, namespace: str, name: str) -> None:
-        self._call("DELETE", resource, namespace, name)
+    def patch(self, resource: Resource, namespace: str, name: str, change: Manifest) -> Manifest:
+        """A merge patch."""
+        return self._call("PATCH", resource, namespace, name, body=change)
 
     def watch(
         self, resource: Resource, namespace: str | None, seconds: float, **query: str
@@ -54,9 +48,11 @@ class RealObjects(Objects):
         position = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
         limit = {"timeoutSeconds": str(max(1, round(seconds)))}
         answer = self._send("GET", resource, namespace, "", query | position | limit)
-        for line in answer:
-            for event in filter(None, line.splitlines()):
-                yield json.loads(event)["object"]
+        try:
+            for line in answer:
+                yield json.loads(line)["object"]
+        finally:
+            answer.close()  # whoever has seen enough leaves the server in mid-answer
 
     def await_object(
         self,

@@ -3,7 +3,6 @@
 from tests.lab.apiserver import Resource
 
 ACTION_SETS = Resource("cr.kanister.io", "v1alpha1", "actionsets", "ActionSet", custom=True)
-BLUEPRINTS = Resource("cr.kanister.io", "v1alpha1", "blueprints", "Blueprint", custom=True)
 _KASTEN = ("kio.kasten.io", "v1alpha1")
 POLICIES = Resource(f"config.{_KASTEN[0]}", _KASTEN[1], "policies", "Policy", custom=True)
 BINDINGS = Resource(f"config.{_KASTEN[0]}", _KASTEN[1], "blueprintbindings", "BlueprintBinding", custom=True)
