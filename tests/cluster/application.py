@@ -58,11 +58,8 @@ class Application:
         self.create_namespace()
         cluster = yaml.safe_load((EXAMPLES / "cluster-cloudnative-pg.yaml").read_text())
         cluster["metadata"]["namespace"] = self.namespace
-        cluster["spec"] |= {
-            "imageName": POSTGRES,
-            "imagePullPolicy": "Never",
-            "postgresql": {"parameters": {"fsync": "off", "shared_buffers": "32MB"}},
-        }
+        cluster["spec"] |= {"imageName": POSTGRES, "imagePullPolicy": "Never"}
+        cluster["spec"]["postgresql"]["parameters"] = {"fsync": "off", "shared_buffers": "32MB"}
         apply(cluster)
         self.await_ready()
         self.create_client()
