@@ -27,8 +27,14 @@ class RealObjects(Objects):
     def list(
         self, resource: Resource, namespace: str | None = None, labels: str = "", fields: str = ""
     ) -> list[Manifest]:
+        """Of a type that the server does not know there are none: one operator may be alone there."""
         query = {"labelSelector": labels, "fieldSelector": fields}
-        found = self._call("GET", resource, namespace, "", query)["items"]
+        try:
+            found = self._call("GET", resource, namespace, "", query)["items"]
+        except StatusError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return []
+            raise
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}  # items of a list lack both
         return [kind | item for item in found]
 
@@ -99,6 +105,5 @@ class RealObjects(Objects):
             preload_content=not (query or {}).get("watch"),
         )
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            said = json.loads(answer.data)
-            raise StatusError(answer.status, said.get("reason", ""), said.get("message", ""))
+            raise StatusError(answer.status, str(answer.reason), answer.data.decode())
         return answer

@@ -99,7 +99,7 @@ def _start_api_server() -> None:
     start("etcd", BIN / "etcd", f"--data-dir={STATE}/etcd", *urls, *peers)
     LOGS.mkdir(parents=True, exist_ok=True)
     audit = STATE / "audit.json"
-    audit.write_text(json.dumps(_AUDIT))
+    _configure(audit, json.dumps(_AUDIT))
     start(
         "kube-apiserver",
         BIN / "kube-apiserver",
@@ -137,9 +137,9 @@ _AUDIT = {
 def _start_containerd() -> None:
     network = STATE / "network"
     network.mkdir(exist_ok=True)
-    (network / "10-bridge.conflist").write_text(json.dumps(_network()))
+    _configure(network / "10-bridge.conflist", json.dumps(_network()))
     configuration = STATE / "containerd.toml"
-    configuration.write_text(_containerd(network))
+    _configure(configuration, _containerd(network))
     start("containerd", "containerd", "--config", configuration)
     eventually("containerd to answer", lambda: ctr("version"))
     load_images()
@@ -174,6 +174,12 @@ conf_dir = "{network}"
 """
 
 
+def _configure(file: Path, text: str) -> None:
+    """A file that says so already stays as it is: kube-proxy ends when its own is written."""
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+
+
 def _start_controllers() -> None:
     alone = ["--leader-elect=false", "--bind-address=127.0.0.1", f"--kubeconfig={KUBECONFIG}"]
     start(
@@ -190,9 +196,9 @@ def _start_controllers() -> None:
 def _start_kubelet() -> None:
     KUBELET.mkdir(exist_ok=True)
     names = STATE / "resolv.conf"
-    names.write_text("nameserver 127.0.0.1\n")
+    _configure(names, "nameserver 127.0.0.1\n")
     configuration = STATE / "kubelet.json"
-    configuration.write_text(json.dumps(_kubelet(names)))
+    _configure(configuration, json.dumps(_kubelet(names)))
     start(
         "kubelet",
         BIN / "kubelet",
@@ -233,10 +239,11 @@ def _kubelet(names: Path) -> object:
 
 def _start_names() -> None:
     proxy = STATE / "kube-proxy.json"
-    proxy.write_text(json.dumps(_proxy()))
+    _configure(proxy, json.dumps(_proxy()))
     start("kube-proxy", BIN / "kube-proxy", f"--config={proxy}")
     corefile = STATE / "Corefile"
-    corefile.write_text(
+    _configure(
+        corefile,
         f"""\
 .:53 {{
   bind {ADDRESS}
@@ -249,7 +256,7 @@ def _start_names() -> None:
   cache 5
   loadbalance
 }}
-"""
+""",
     )
     start("coredns", BIN / "coredns", "-conf", corefile)
     ports = [{"name": name, "port": 53, "protocol": name.upper()} for name in ("udp", "tcp")]
