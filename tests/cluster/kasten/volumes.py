@@ -55,7 +55,18 @@ class CsiVolumes(Volumes):
         kept = ("accessModes", "resources", "storageClassName", "volumeMode")
         spec = {key: claim["spec"][key] for key in kept if key in claim["spec"]}
         source = {"dataSource": {"apiGroup": _API, "kind": VOLUME_SNAPSHOTS.kind, "name": name}}
-        self.objects.create(PVCS, claim | {"spec": spec | source})
+        self.objects.create(PVCS, claim | {"metadata": _unbound(claim), "spec": spec | source})
+
+
+def _unbound(claim: Manifest) -> Manifest:
+    """Without what says that the claim has its volume already: Kubernetes would take the data for lost."""
+    metadata: Manifest = claim["metadata"]
+    kept = {
+        key: value
+        for key, value in metadata.get("annotations", {}).items()
+        if not key.split("/")[0].endswith(("pv.kubernetes.io", "volume.kubernetes.io", "beta.kubernetes.io"))
+    }
+    return metadata | {"annotations": kept}
 
 
 def _snapshot(namespace: str, name: Manifest, source: Manifest) -> Manifest:
