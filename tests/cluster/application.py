@@ -59,6 +59,8 @@ class Application:
         cluster = yaml.safe_load((EXAMPLES / "cluster-cloudnative-pg.yaml").read_text())
         cluster["metadata"]["namespace"] = self.namespace
         cluster["spec"] |= {"imageName": POSTGRES, "imagePullPolicy": "Never"}
+        # clients that stay connected may hold a primary, and its namespace, for three minutes otherwise
+        cluster["spec"]["smartShutdownTimeout"] = 5
         cluster["spec"]["postgresql"]["parameters"] = {"fsync": "off", "shared_buffers": "32MB"}
         apply(cluster)
         self.await_ready()
