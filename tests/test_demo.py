@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.lab.demo.__main__ import told
 from tests.lab.demo.backup import back_up
 from tests.lab.demo.opening import open_story
 from tests.lab.demo.scene import ClaimFailed, Scene
 from tests.lab.demo.stage import Claim, Narrator, PlainNarrator, TerminalNarrator
 from tests.lab.lab import Lab
+from tests.lab.workspace import LabError
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
@@ -86,6 +88,23 @@ def test_ctrl_c_in_the_middle_leaves_nothing(until: str) -> None:
             demo.communicate(timeout=60)
         assert demo.returncode == 130
         assert_nothing_left(Path(name))
+
+
+def test_an_interrupt_stays_one_when_the_clean_up_fails() -> None:
+    said = io.StringIO()
+
+    def story(_narrator: Narrator, _made: list[Claim]) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise LabError("the writer was cut off")
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert told(story, PlainNarrator(said)) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "Interrupted" in said.getvalue()
 
 
 def test_a_lab_that_cannot_run_is_said_and_fails() -> None:

@@ -1,7 +1,11 @@
 """Run the demo: choose the form, tell the acts, turn their end into an exit code."""
 
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
 
 import psycopg
 
@@ -21,31 +25,52 @@ NOT_HELD, INTERRUPTED = 1, 130
 TROUBLE = (LabError, StatusError, psycopg.Error, subprocess.SubprocessError, TimeoutError)
 
 
+Story = Callable[[Narrator, list[Claim]], None]
+
+
 def main() -> int:
     """Tell the story on standard output and return the exit code."""
     with narrator_for(sys.stdout) as narrator:
-        try:
-            return perform(narrator)
-        except KeyboardInterrupt:
+        return told(perform, narrator)
+
+
+def told(story: Story, narrator: Narrator) -> int:
+    """Tell a story and its verdict; 0 only if every claim held."""
+    made: list[Claim] = []
+    interrupted = remembered_interrupt()
+    try:
+        story(narrator, made)
+    except BaseException as end:
+        if interrupted.is_set():  # whatever else broke on the way out
             narrator.verdict([], "Interrupted: nothing is shown, and nothing is left behind.")
             return INTERRUPTED
+        if not isinstance(end, (ClaimFailed, *TROUBLE)):
+            raise
+        narrator.verdict(
+            made, f"{'NOT HELD' if isinstance(end, ClaimFailed) else 'BROKEN OFF, not shown'}: {end}"
+        )
+        return NOT_HELD
+    narrator.verdict(made, f"All {len(made)} claims held. EDB's and Veeam's parts in it were stand-ins.")
+    return 0
 
 
-def perform(narrator: Narrator) -> int:
-    """Open a lab and tell all acts in it; 0 only if every claim held."""
+def remembered_interrupt() -> threading.Event:
+    """Set by Ctrl-C. It raises KeyboardInterrupt as ever, but clean-up that fails replaces that exception."""
+    interrupted = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    return interrupted
+
+
+def perform(narrator: Narrator, made: list[Claim]) -> None:
+    """Open a lab and tell all acts in it."""
     narrator.busy("starting the lab")
-    made: list[Claim] = []
-    try:
-        with Lab.open() as lab:
-            tell(Scene(lab, narrator, made))
-    except ClaimFailed as failure:
-        narrator.verdict(made, f"NOT HELD: {failure}")
-    except TROUBLE as trouble:
-        narrator.verdict(made, f"BROKEN OFF, not shown: {trouble}")
-    else:
-        narrator.verdict(made, f"All {len(made)} claims held. EDB's and Veeam's parts in it were stand-ins.")
-        return 0
-    return NOT_HELD
+    with Lab.open() as lab:
+        tell(Scene(lab, narrator, made))
 
 
 def tell(scene: Scene) -> None:
