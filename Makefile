@@ -42,14 +42,17 @@ test: check ## All checks and tests, with real PostgreSQL
 test-image: .venv/ready ## Build the image and run it in containers (needs an engine, or root and Debian's docker.io)
 	@$(RUN) pytest -m image tests/image
 
-test-cluster: .venv/ready ## The walk-through on real Kubernetes (root, Go, Debian's docker.io, containerd, containernetworking-plugins)
-	@$(RUN) pytest -m cluster tests/cluster
+test-cluster: .venv/ready ## The walk-through on real Kubernetes (root, Go, Debian; CLUSTER=existing: yours, by KUBECONFIG)
+	@[ -n "$(CLUSTER)" ] || $(RUN) tests.cluster build
+	@KANFUNC_CLUSTER=$(CLUSTER) $(RUN) pytest -v -m "cluster and not long" tests/cluster
 
 image-size: .venv/ready ## Size of the image by component, in MB
 	@$(RUN) tests.image
 
-test-all: test ## As `test`, and many more interleavings of the fence protocol (some minutes)
+test-all: test ## As `test`, with many more interleavings of the fence protocol and every way of the walk-through
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
+	@$(RUN) tests.cluster build
+	@$(RUN) pytest -v -m cluster tests/cluster
 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo

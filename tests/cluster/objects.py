@@ -41,9 +41,11 @@ class RealObjects(Objects):
     def create(self, resource: Resource, manifest: Manifest) -> Manifest:
         return self._call("POST", resource, manifest["metadata"].get("namespace"), body=manifest)
 
-    def patch(self, resource: Resource, namespace: str, name: str, change: Manifest) -> Manifest:
+    def patch(
+        self, resource: Resource, namespace: str, name: str, change: Manifest, *, subresource: str = ""
+    ) -> Manifest:
         """A merge patch."""
-        return self._call("PATCH", resource, namespace, name, body=change)
+        return self._call("PATCH", resource, namespace, f"{name}/{subresource}".rstrip("/"), body=change)
 
     def watch(
         self, resource: Resource, namespace: str | None, seconds: float, **query: str

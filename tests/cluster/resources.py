@@ -3,10 +3,22 @@
 from tests.lab.apiserver import Resource
 
 ACTION_SETS = Resource("cr.kanister.io", "v1alpha1", "actionsets", "ActionSet", custom=True)
-_KASTEN = ("kio.kasten.io", "v1alpha1")
-POLICIES = Resource(f"config.{_KASTEN[0]}", _KASTEN[1], "policies", "Policy", custom=True)
-BINDINGS = Resource(f"config.{_KASTEN[0]}", _KASTEN[1], "blueprintbindings", "BlueprintBinding", custom=True)
-KASTEN_TYPES = (POLICIES, BINDINGS)
+BLUEPRINTS = Resource("cr.kanister.io", "v1alpha1", "blueprints", "Blueprint", custom=True)
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", status=True)
+
+
+def _kasten(group: str, plural: str, kind: str, *, namespaced: bool = True) -> Resource:
+    """Group, version and kind are Kasten's; whether each has a status subresource there is not known."""
+    return Resource(f"{group}.kio.kasten.io", "v1alpha1", plural, kind, namespaced, status=True, custom=True)
+
+
+POLICIES = _kasten("config", "policies", "Policy")
+BINDINGS = _kasten("config", "blueprintbindings", "BlueprintBinding")
+RUN_ACTIONS = _kasten("actions", "runactions", "RunAction")
+RESTORE_ACTIONS = _kasten("actions", "restoreactions", "RestoreAction")
+RESTORE_POINTS = _kasten("apps", "restorepoints", "RestorePoint")
+CONTENTS = _kasten("apps", "restorepointcontents", "RestorePointContent", namespaced=False)
+KASTEN_TYPES = (POLICIES, BINDINGS, RUN_ACTIONS, RESTORE_ACTIONS, RESTORE_POINTS, CONTENTS)
 
 
 def definition(resource: Resource) -> object:

@@ -22,36 +22,36 @@ def test_elected_pod_names_the_hook_commands(site: Site) -> None:
         "pre-backup-on-error": Hook.ON_ERROR,
         "post-backup-command": Hook.POST_BACKUP,
     }.items():
-        assert json.loads(marks[KASTEN + key]) == hook.argv
+        assert json.loads(marks[KASTEN + key]) == hook.argv()
     assert marks[f"{KASTEN}pre-backup-container"] == marks[f"{KASTEN}post-backup-container"] == "postgres"
     assert marks["kanister.kasten.io/blueprint"] == "edb-hooks"
 
 
 def test_hooks_place_and_lift_the_fence(site: Site) -> None:
-    assert site.exec(ELECTED, "timeout", "-k", "5", "120", *Hook.PRE_BACKUP.argv) == (0, "")
+    assert site.exec(ELECTED, "timeout", "-k", "5", "120", *Hook.PRE_BACKUP.argv()) == (0, "")
     assert fence_list(site.cluster) == [ELECTED]
     site.wait_until_stopped(ELECTED)
     for hook in (Hook.POST_BACKUP, Hook.ON_ERROR):
-        assert site.exec(ELECTED, *hook.argv) == (0, "")
+        assert site.exec(ELECTED, *hook.argv()) == (0, "")
         site.wait_until_lifted()
         site.fence(ELECTED)
 
 
 def test_failing_hook_places_nothing(site: Site, faults: Faults) -> None:
     faults.hook_exit = 7
-    assert site.exec(ELECTED, *Hook.PRE_BACKUP.argv)[0] == 7
+    assert site.exec(ELECTED, *Hook.PRE_BACKUP.argv())[0] == 7
     assert not fence_list(site.cluster)
 
 
 def test_hanging_hook_ends_at_its_limit(site: Site, faults: Faults) -> None:
     faults.hook_hangs = True
-    assert site.exec(ELECTED, "timeout", "-k", "5", "0.2", *Hook.PRE_BACKUP.argv)[0] == 124
+    assert site.exec(ELECTED, "timeout", "-k", "5", "0.2", *Hook.PRE_BACKUP.argv())[0] == 124
     assert not fence_list(site.cluster)
 
 
 def test_hook_outlives_its_client(site: Site, faults: Faults) -> None:
     faults.hook_delay = 0.5
-    with site.exec_client(ELECTED, *Hook.PRE_BACKUP.argv):
+    with site.exec_client(ELECTED, *Hook.PRE_BACKUP.argv()):
         assert not fence_list(site.cluster)
     site.wait_until_fenced(ELECTED)
 

@@ -8,5 +8,6 @@ RUN groupmod --gid 926 tape \
  && mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
  && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends postgresql \
  && ln -s /usr/lib/postgresql/*/bin /opt/postgresql
+COPY edb-hook /usr/local/bin/
 ENV PATH=/opt/postgresql:/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8
 USER 26

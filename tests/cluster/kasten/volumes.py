@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from tests.cluster.node.storage import CSI_DRIVER, STORAGE_CLASS
+from tests.cluster.node.storage import CSI_DRIVER, SNAPSHOT_CLASS
 from tests.cluster.objects import RealObjects
 from tests.lab.apiserver import PVCS, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS
 from tests.lab.kasten.actions import Data, Manifest, Volumes
@@ -45,7 +45,7 @@ class CsiVolumes(Volumes):
                     "deletionPolicy": "Retain",
                     "driver": CSI_DRIVER,
                     "source": {"snapshotHandle": data},
-                    "volumeSnapshotClassName": STORAGE_CLASS,
+                    "volumeSnapshotClassName": SNAPSHOT_CLASS,
                     "volumeSnapshotRef": {"name": name, "namespace": namespace},
                 },
             },
@@ -74,5 +74,5 @@ def _snapshot(namespace: str, name: Manifest, source: Manifest) -> Manifest:
         "apiVersion": VOLUME_SNAPSHOTS.api_version,
         "kind": VOLUME_SNAPSHOTS.kind,
         "metadata": {"namespace": namespace, **name},
-        "spec": {"volumeSnapshotClassName": STORAGE_CLASS, "source": source},
+        "spec": {"volumeSnapshotClassName": SNAPSHOT_CLASS, "source": source},
     }

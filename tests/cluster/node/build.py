@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.cluster.node.places import BIN, LAYERS, MODULES, version
@@ -12,9 +13,9 @@ from tests.image.engine import PRODUCT, build, build_product, docker, engine
 
 IMAGES = Path(__file__).parents[1] / "images"
 PAUSE, OPERATOR, KANISTER = (f"kanfunc.test/{name}:1" for name in ("pause", "cloudnative-pg", "kanister"))
-POSTGRES = "kanfunc.test/postgres:15"
+POSTGRES = os.environ.get("KANFUNC_CLUSTER_POSTGRES") or "kanfunc.test/postgres:15"
 """CloudNativePG takes the tag for PostgreSQL's version."""
-KANFUNC = "kanfunc.test/kanfunc:1"
+KANFUNC = os.environ.get("KANFUNC_CLUSTER_IMAGE") or "kanfunc.test/kanfunc:1"
 
 _KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 _ADDONS = (
@@ -52,6 +53,7 @@ def build_programs() -> None:
 
 def _build(module: str, name: str, package: str, ldflags: list[str] | None = None) -> None:
     BIN.mkdir(parents=True, exist_ok=True)
+    print(f"           {name}", file=sys.stderr)  # noqa: T201 - the first time it takes minutes
     flags = " ".join(["-s", "-w", *(ldflags or ())])
     environment = os.environ | {
         "CGO_ENABLED": "0",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 MODULES = Path(__file__).parents[1] / "go"
@@ -17,8 +18,16 @@ KEYS = STATE / "keys"
 KUBELET = STATE / "kubelet"
 VOLUMES = STATE / "volumes"
 CONTAINERD_SOCKET = STATE / "containerd.sock"
-KUBECONFIG = STATE / "kubeconfig"
+EXISTING = os.environ.get("KANFUNC_CLUSTER") == "existing"
+"""Somebody else's cluster: nothing is built, started or stopped; `KUBECONFIG` names it."""
+KUBECONFIG = Path(os.environ["KUBECONFIG"]) if EXISTING else STATE / "kubeconfig"
 AUDIT_LOG = LOGS / "audit.log"
+
+
+def program(name: str) -> Path:
+    """A client of the cluster: as it was built, or else the one on PATH."""
+    found = shutil.which(name) if EXISTING else None
+    return Path(found) if found else BIN / name
 
 
 def version(module: str, path: str) -> str:

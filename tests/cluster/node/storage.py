@@ -1,12 +1,15 @@
 """Volumes and snapshots of the node."""
 
+import os
+
 from tests.cluster.node.build import sources
 from tests.cluster.node.client import apply, kubectl
 from tests.cluster.node.places import BIN, KUBECONFIG, KUBELET, VOLUMES
 from tests.cluster.node.processes import eventually, start
 
 NODE = "node"
-STORAGE_CLASS = CSI_DRIVER = "directory.csi.kanfunc.io"
+CSI_DRIVER = os.environ.get("KANFUNC_CLUSTER_CSI_DRIVER") or "directory.csi.kanfunc.io"
+SNAPSHOT_CLASS = os.environ.get("KANFUNC_CLUSTER_SNAPSHOT_CLASS") or CSI_DRIVER
 _TYPES = "github.com/kubernetes-csi/external-snapshotter/client/v8"
 
 
@@ -50,7 +53,7 @@ def _storage_objects(snapshots: str) -> list[object]:
             "apiVersion": "storage.k8s.io/v1",
             "kind": "StorageClass",
             "metadata": {
-                "name": STORAGE_CLASS,
+                "name": CSI_DRIVER,
                 "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
             },
             "provisioner": CSI_DRIVER,
@@ -59,7 +62,7 @@ def _storage_objects(snapshots: str) -> list[object]:
         {
             "apiVersion": f"{snapshots}/v1",
             "kind": "VolumeSnapshotClass",
-            "metadata": {"name": STORAGE_CLASS},
+            "metadata": {"name": SNAPSHOT_CLASS},
             "driver": CSI_DRIVER,
             "deletionPolicy": "Delete",
         },

@@ -89,6 +89,8 @@ class RestorePoint:
     data: Mapping[str, Data]
     artifacts: Mapping[str, Artifacts] = field(default_factory=dict)
     """By name of the Cluster."""
+    others: tuple[Manifest, ...] = ()
+    """Of further kinds, which the policy names."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tests.lab.apiserver import PVCS, SECRETS
+from tests.lab.apiserver import PVCS, SECRETS, Resource
 from tests.lab.kasten.actions import (
     Action,
     ActionFailed,
@@ -30,6 +30,7 @@ class Policy:
     `retries` are further attempts after the first one. `cut_delay` is how many seconds each snapshot waits
     before it is cut. `choose` gets the claims that were discovered and returns those to be snapshotted.
     `blueprint` is bound to the Clusters: its hooks run after the discovery, around each one's snapshots.
+    `also` are further kinds of objects to be captured.
     """
 
     namespace: str
@@ -41,6 +42,7 @@ class Policy:
     cut_delay: float = 0.0
     choose: Callable[[list[Manifest]], list[Manifest]] = list
     blueprint: Blueprint = Blueprint()  # noqa: RUF009 - immutable
+    also: tuple[Resource, ...] = ()
 
 
 class Backup:
@@ -75,8 +77,9 @@ class Backup:
         self._timeline.hook("preHook", self._policy.pre_hook, namespace)
         with self._timeline.step("discovery"):
             claims = self._discover()
-            clusters = all_clusters(self._store, namespace)
+            clusters = [each for each in all_clusters(self._store, namespace) if not _is_owned(each)]
             secrets = self._store.list(SECRETS, namespace)
+            others = [each for kind in self._policy.also for each in self._store.list(kind, namespace)]
         artifacts: dict[str, Artifacts] = {}
         data: dict[str, Data] = {}
         for cluster in clusters:
@@ -86,7 +89,8 @@ class Backup:
             data |= taken
         if rest := [claim for claim in claims if claim["metadata"]["name"] not in data]:
             data |= self._snapshots(rest)
-        return RestorePoint(namespace, tuple(clusters), tuple(secrets), tuple(claims), data, artifacts)
+        captured = (tuple(clusters), tuple(secrets), tuple(claims))
+        return RestorePoint(namespace, *captured, data, artifacts, tuple(others))
 
     def _back_up(self, cluster: Manifest, claims: list[Manifest]) -> tuple[Artifacts, dict[str, Data]]:
         """One Cluster: prehook, snapshots of its claims, posthook."""
@@ -111,3 +115,8 @@ class Backup:
         return self._policy.choose(
             [claim for claim in claims if not excluded & claim["metadata"].get("labels", {}).items()]
         )
+
+
+def _is_owned(cluster: Manifest) -> bool:
+    """The blueprint of the topmost owner runs, and what it owns comes back with it."""
+    return bool(cluster["metadata"].get("ownerReferences"))

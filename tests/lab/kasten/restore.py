@@ -1,6 +1,9 @@
 """A restore: volumes and Secrets first, then the Cluster, as new objects."""
 
-from tests.lab.apiserver import NAMESPACES, SECRETS
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+
+from tests.lab.apiserver import NAMESPACES, SECRETS, Resource, StatusError
 from tests.lab.kasten.actions import (
     Action,
     ActionFailed,
@@ -14,20 +17,29 @@ from tests.lab.kasten.actions import (
 )
 from tests.lab.operator.names import Objects, all_clusters, dialect_of
 
+Admit = Callable[[Manifest], Manifest | None]
+"""Filters and transforms of a restore: the manifest to be created, None for one to be left out."""
+
 
 class Restore:
-    """One restore of a restore point into a namespace that does not exist.
+    """One restore of a restore point. What is there already, a Cluster or volume excepted, stays as it is.
 
-    `drop_pvc_annotations` loses the annotations of the volumes, as Kasten before 5.5.5 did.
+    `resources` are the kinds of the restore point's `others`.
     """
 
     def __init__(
-        self, store: Objects, volumes: Volumes, source: RestorePoint, *, drop_pvc_annotations: bool
+        self,
+        store: Objects,
+        volumes: Volumes,
+        source: RestorePoint,
+        admit: Admit,
+        resources: tuple[Resource, ...] = (),
     ) -> None:
         self._store = store
         self._volumes = volumes
         self._source = source
-        self._drop_pvc_annotations = drop_pvc_annotations
+        self._admit = admit
+        self._resources = {(each.api_version, each.kind): each for each in resources}
         self._timeline = Timeline()
 
     def run(self, namespace: str, post_hook: Hook | None, bound: BoundHook | None) -> Action:
@@ -47,22 +59,38 @@ class Restore:
 
     def _run(self, namespace: str) -> None:
         with self._timeline.step("volumes"):
-            self._store.create(
+            self._create(
                 NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
             )
-            for secret in self._source.secrets:
-                self._store.create(SECRETS, _renewed(secret, namespace))
-            for claim in self._source.claims:
-                self._restore_volume(claim, namespace)
+            for secret in self._admitted(self._source.secrets, namespace):
+                self._create(SECRETS, secret)
+            for claim in self._admitted(self._source.claims, namespace):
+                self._volumes.restore(claim, self._source.data[claim["metadata"]["name"]])
         with self._timeline.step("resources"):
-            for cluster in self._source.clusters:
-                self._store.create(dialect_of(cluster).clusters, _renewed(cluster, namespace))
+            for other in self._admitted(self._source.others, namespace):
+                self._create(self._resources[other["apiVersion"], other["kind"]], other)
+            for cluster in self._admitted(self._source.clusters, namespace):
+                self._store.create(dialect_of(cluster).clusters, cluster)
 
-    def _restore_volume(self, claim: Manifest, namespace: str) -> None:
-        manifest = _renewed(claim, namespace)
-        if self._drop_pvc_annotations:
-            manifest["metadata"].pop("annotations", None)
-        self._volumes.restore(manifest, self._source.data[claim["metadata"]["name"]])
+    def _admitted(self, captured: Iterable[Manifest], namespace: str) -> Iterator[Manifest]:
+        for manifest in captured:
+            if admitted := self._admit(manifest):
+                yield _renewed(admitted, namespace)
+
+    def _create(self, resource: Resource, manifest: Manifest) -> None:
+        try:
+            self._store.create(resource, manifest)
+        except StatusError as refused:
+            if refused.code != HTTPStatus.CONFLICT:
+                raise
+
+
+def without_annotations_of_volumes(manifest: Manifest) -> Manifest:
+    """As Kasten before 5.5.5 restored."""
+    if manifest["kind"] != "PersistentVolumeClaim":
+        return manifest
+    kept = {key: value for key, value in manifest["metadata"].items() if key != "annotations"}
+    return manifest | {"metadata": kept}
 
 
 def _renewed(manifest: Manifest, namespace: str) -> Manifest:

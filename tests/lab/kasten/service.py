@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from tests.lab.apiserver import Store
 from tests.lab.kasten.actions import Action, BoundHook, Hook, NamespaceLocked, RestorePoint
 from tests.lab.kasten.backup import Backup, Policy
-from tests.lab.kasten.restore import Restore
+from tests.lab.kasten.restore import Restore, without_annotations_of_volumes
 from tests.lab.kasten.volumes import LabVolumes
 from tests.lab.storage import Storage, copy
 from tests.lab.workspace import Workspace
@@ -52,7 +53,8 @@ class Kasten:
         """Restore into a new namespace; NamespaceLocked while another action is running there."""
         with self._lock(namespace):
             volumes = self._volumes()
-            restore = Restore(self._store, volumes, source, drop_pvc_annotations=drop_pvc_annotations)
+            admit = without_annotations_of_volumes if drop_pvc_annotations else dict[str, Any]
+            restore = Restore(self._store, volumes, source, admit)
             return restore.run(namespace, post_hook, restore_posthook)
 
     def close(self) -> None:

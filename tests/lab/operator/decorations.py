@@ -49,10 +49,9 @@ class Hook(Enum):
     ON_ERROR = ("pre", "onError")
     POST_BACKUP = ("post", "backup")
 
-    @property
-    def argv(self) -> list[str]:
+    def argv(self, manager: str = MANAGER) -> list[str]:
         """The command as it stands, as a JSON list, in the annotation."""
-        return [MANAGER, "snapshot", "hook", *self.value]
+        return [manager, "snapshot", "hook", *self.value]
 
 
 @dataclass(frozen=True)
@@ -70,32 +69,34 @@ def parse_hook(argv: Sequence[str]) -> HookCall | None:
     HookCall(hook=<Hook.POST_BACKUP: ('post', 'backup')>, limit=120.0)
     """
     for hook in Hook:
-        prefix = list(argv[: -len(hook.argv)])
-        if [*prefix, *hook.argv] == list(argv) and prefix[:1] in ([], ["timeout"]):
+        command = hook.argv()
+        prefix = list(argv[: -len(command)])
+        if [*prefix, *command] == list(argv) and prefix[:1] in ([], ["timeout"]):
             return HookCall(hook, float(prefix[-1]) if prefix else None)
     return None
 
 
-def addon_of(cluster: Manifest) -> "Addon | None":
+def addon_of(cluster: Manifest, manager: str = MANAGER) -> "Addon | None":
     """The add-on that the Cluster asks for, if its operator has one by that name."""
     dialect = dialect_of(cluster)
     names = json.loads(annotations(cluster).get(dialect.addons) or "[]")
     if dialect.has_adapter and "kasten" in names:
-        return Addon(dialect, yaml.safe_load(KASTEN_ADDON))
+        return Addon(dialect, yaml.safe_load(KASTEN_ADDON), manager)
     if dialect.has_adapter and "external-backup-adapter-cluster" in names:
-        return Addon(dialect, yaml.safe_load(annotations(cluster)[dialect.adapter_config]))
+        return Addon(dialect, yaml.safe_load(annotations(cluster)[dialect.adapter_config]), manager)
     return None
 
 
 @dataclass(frozen=True)
 class Addon:
-    """An external backup adapter by its configuration.
+    """An external backup adapter by its configuration; `manager` is the program that its hooks name.
 
     Source of the schema: EDB Postgres for Kubernetes, page "Add-ons", external-backup-adapter-cluster.
     """
 
     dialect: Dialect
     config: Mapping[str, Any]
+    manager: str
 
     def decorate(self, manifest: Manifest, elected: str | None) -> None:
         """Give a Pod or PersistentVolumeClaim the marks it must have, and take away stale ones.
@@ -136,11 +137,10 @@ class Addon:
     def _hooks(self) -> Iterator[_Mark]:
         pre, post = (self.config[f"{each}BackupHookConfiguration"] for each in ("pre", "post"))
         yield pre["container"]["key"], "annotation", "postgres"
-        yield pre["command"]["key"], "annotation", _compact(Hook.PRE_BACKUP)
-        yield pre["onError"]["key"], "annotation", _compact(Hook.ON_ERROR)
+        yield pre["command"]["key"], "annotation", self._command(Hook.PRE_BACKUP)
+        yield pre["onError"]["key"], "annotation", self._command(Hook.ON_ERROR)
         yield post["container"]["key"], "annotation", "postgres"
-        yield post["command"]["key"], "annotation", _compact(Hook.POST_BACKUP)
+        yield post["command"]["key"], "annotation", self._command(Hook.POST_BACKUP)
 
-
-def _compact(hook: Hook) -> str:
-    return json.dumps(hook.argv, separators=(",", ":"))
+    def _command(self, hook: Hook) -> str:
+        return json.dumps(hook.argv(self.manager), separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""Stand-in for EDB's operator on the real cluster."""
