@@ -52,7 +52,7 @@ image-size: .venv/ready ## Size of the image by component, in MB
 test-all: test ## As `test`, with many more interleavings of the fence protocol and every way of the walk-through
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 	@$(RUN) tests.cluster build
-	@$(RUN) pytest -v -m cluster tests/cluster
+	@$(RUN) pytest -m cluster tests/cluster -v
 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
