@@ -23,6 +23,8 @@ from tests.lab.operator.names import CNPG, EDB, Manifest
 
 HOOK: Final = "edb-hook"
 FOLLOW_SECONDS = 60.0
+RESYNC_SECONDS = 5.0
+"""That a replica streams is announced by nobody."""
 FOLLOWED = (EDB_CLUSTERS, CNPG_CLUSTERS, PODS, PVCS)
 
 
@@ -62,7 +64,7 @@ class Facade:
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
-                self._changed.wait()
+                self._changed.wait(RESYNC_SECONDS)
                 self._changed.clear()
                 for cluster in self._objects.list(EDB_CLUSTERS):
                     self._care_for(cluster)
@@ -131,12 +133,12 @@ class Facade:
 
     @staticmethod
     def _received(cluster: Manifest, primary: str) -> Mapping[str, int]:
-        """Bytes of WAL that each streaming replica has flushed."""
+        """Bytes of WAL that each streaming replica has flushed; none while the primary cannot be asked."""
         query = (
             "SELECT application_name, flush_lsn - '0/0' FROM pg_stat_replication WHERE state = 'streaming'"
         )
         where = ["--namespace", cluster["metadata"]["namespace"], "--container", "postgres", primary]
-        lines = kubectl("exec", *where, "--", "psql", "-XAtqc", query).split()
+        lines = kubectl("exec", *where, "--", "psql", "-XAtqc", query, check=False).split()
         return {name: int(position) for name, _, position in (line.partition("|") for line in lines)}
 
     def _decorate(
