@@ -30,7 +30,8 @@ def start_storage() -> None:
     topology = ["--feature-gates=Topology=true", "--immediate-topology=false"]
     start("csi-provisioner", BIN / "csi-provisioner", *driver, *topology, env={"NODE_NAME": NODE})
     start("csi-snapshotter", BIN / "csi-snapshotter", *driver)
-    start("snapshot-controller", BIN / "snapshot-controller", *client)
+    # a snapshot that went before the claim it was for: the controller learns of the latter only so
+    start("snapshot-controller", BIN / "snapshot-controller", *client, "--resync-period=15s")
     apply(*_storage_objects(snapshots))
     eventually(
         "the kubelet to know the driver", lambda: CSI_DRIVER in kubectl("get", "csinode", NODE, "-o", "yaml")

@@ -75,7 +75,12 @@ class Clusters:
 
 def create_pod(core: Any, namespace: str, name: str, **metadata: Any) -> None:
     image = os.environ.get("KANFUNC_CONTRACT_IMAGE", "postgres")
-    container = client.V1Container(name="postgres", image=image, command=["sleep", "3600"])
+    container = client.V1Container(
+        name="postgres",
+        image=image,
+        command=["sleep", "3600"],
+        working_dir="/tmp",  # noqa: S108
+    )
     body = client.V1Pod(
         metadata=client.V1ObjectMeta(name=name, **metadata),
         spec=client.V1PodSpec(containers=[container], termination_grace_period_seconds=0),
