@@ -97,7 +97,8 @@ def test_a_fence_of_a_quiet_cluster_that_switches_segments(application: Applicat
 
 
 def test_a_hook_that_fails_says_why(application: Application) -> None:
-    """Nothing was fenced: what was just backed up is no backup."""
+    """Nothing was fenced: what was just copied is no backup."""
+    application.snapshot()
     done = application.unfence()
     assert done.exit_code
     assert "was not fenced" in done.output

@@ -42,7 +42,8 @@ def test_rights_used_are_rights_granted(application: Application, manifests: lis
     application.await_ready()
     entry = ("verifications[0].name=edb", f"verifications[0].namespace={application.namespace}")
     install(CNPG, "binding", *entry)
-    complete = ["wait", "--for=condition=Complete", "job", "--all", "--timeout=120s"]
+    ours = ["--selector", "app.kubernetes.io/name=edb-kasten"]
+    complete = ["wait", "--for=condition=Complete", "job", *ours, "--timeout=120s"]
     kubectl(*complete, "--namespace", application.namespace)
     eventually("the watchdog to elect", lambda: application.elected)
     for account, parts, namespace in (
