@@ -88,6 +88,13 @@ class Application:
         command = ["sh", "-c", 'exec psql "$DATABASE_URL" -XAtq -c "$0"', statement]
         return kubectl("exec", "--namespace", self.namespace, CLIENT, "--", *command).strip()
 
+    def scale(self, instances: int) -> None:
+        """Returns when there are so many; fenced ones are not ready."""
+        metadata = self.cluster["metadata"]
+        change = {"spec": {"instances": instances}}
+        self.objects.patch(self.dialect.clusters, metadata["namespace"], metadata["name"], change)
+        eventually(f"{instances} instances", lambda: len(self.instances()) == instances, START_SECONDS)
+
     def delete_namespace(self) -> None:
         kubectl("delete", "namespace", self.namespace, "--wait", "--timeout=180s", "--ignore-not-found")
 
