@@ -5,17 +5,17 @@ from datetime import datetime
 import msgspec
 
 from kanfunc.domain.errors import Unproven
-from kanfunc.domain.finding import Finding, Status
+from kanfunc.domain.finding import Depth, Finding, Status, Tier
 from kanfunc.domain.mark import Mark
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of `verify-restore` for one cluster. `proven` only if every finding passed."""
+    """The outcome of `verify-restore` for one cluster. `proven`: all that the depth demands is good."""
 
     namespace: str
     cluster: str
     cluster_uid: str
-    depth: str
+    depth: Depth
     checked: datetime
     kanfunc: str
     findings: tuple[Finding, ...]
@@ -29,7 +29,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     def failure(self) -> Unproven:
         """What a report that is not proven comes to."""
-        reasons = [f"{f.check}: {f.meaning or f.found}" for f in self.findings if not f.passed]
+        reasons = [f"{f.check}: {f.meaning or f.found}" for f in self.findings if f.spoils]
+        reasons += [f"{tier}: not looked at" for tier in self.depth.tiers if not self._of(tier)]
         return Unproven(
             f"the restore of {self.namespace}/{self.cluster} is not proven: " + "; ".join(reasons),
             expected="every finding passed",
@@ -43,15 +44,29 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         head += (
             f", fence {self.mark.id} of {self.mark.proof.bound_at:%Y-%m-%d %H:%M:%SZ}" if self.mark else ""
         )
-        lines = [head, *(_line(finding) for finding in self.findings)]
+        lines = [head, *(line for tier in self.depth.tiers for line in self._tier_lines(tier))]
         if self.foreign_fences:
             lines.append(f"  note: still fenced by somebody else: {', '.join(self.foreign_fences)}")
-        lines.append("  not checked at this depth: structure of tables and indexes, content")
+        if unseen := [what for tier, what in _LOOKS_AT.items() if tier not in self.depth.tiers]:
+            lines.append(f"  not checked at this depth: {', '.join(unseen)}")
         return "\n".join(lines)
+
+    def _of(self, tier: Tier) -> list[Finding]:
+        return [finding for finding in self.findings if finding.tier is tier]
+
+    def _tier_lines(self, tier: Tier) -> list[str]:
+        found = [_line(finding) for finding in self._of(tier)]
+        return found or [f"  n/a  {tier}: not looked at"]
+
+
+_LOOKS_AT = {Tier.STRUCTURE: "structure of tables and indexes", Tier.CONTENT: "content"}
+
+
+_SIGNS = {Status.PASSED: "ok  ", Status.FAILED: "BAD ", Status.NOT_CHECKED: "n/a ", Status.WARNING: "warn"}
 
 
 def _line(finding: Finding) -> str:
-    sign = {Status.PASSED: "ok  ", Status.FAILED: "BAD ", Status.NOT_CHECKED: "n/a "}[finding.status]
+    sign = _SIGNS[finding.status]
     text = f"  {sign} {finding.check}: {finding.found}"
     if finding.status is Status.PASSED:
         return text

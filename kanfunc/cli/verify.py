@@ -1,0 +1,99 @@
+"""The command line of verify-restore."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from kanfunc.cli.selecting import select_refs
+from kanfunc.domain.codec import encode
+from kanfunc.domain.errors import Refused
+from kanfunc.domain.finding import Depth
+from kanfunc.domain.report import Report
+from kanfunc.gateways.console import Console
+from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
+from kanfunc.options import WEEK, Clusters, Flavours, Namespace, StreamTimeout, seconds
+from kanfunc.process import real_world
+
+
+def verify_restore_command(
+    context: typer.Context,
+    namespace: Namespace,
+    cluster: Clusters = None,
+    flavour: Flavours = None,
+    expect_fence_id: Annotated[
+        UUID | None,
+        typer.Option(envvar="KANFUNC_EXPECT_FENCE_ID", help="The fence that the restore point must be of."),
+    ] = None,
+    depth: Annotated[
+        Depth,
+        typer.Option(
+            envvar="KANFUNC_DEPTH",
+            help="How deep to look; each depth includes those before it.",
+        ),
+    ] = Depth.IDENTITY,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="KANFUNC_REPORT",
+            help="Folder for the report, as text and JSON.",
+            exists=True,
+            file_okay=False,
+            writable=True,
+        ),
+    ] = None,
+    wait_replicas: Annotated[
+        bool,
+        typer.Option("--wait-replicas", envvar="KANFUNC_WAIT_REPLICAS", help="Wait for all replicas, too."),
+    ] = False,
+    primary_timeout: Annotated[int, seconds("primary-timeout", "For the primary to come back.")] = 900,
+    stream_timeout: StreamTimeout = 300,
+    clock_tolerance: Annotated[
+        int,
+        typer.Option(
+            envvar="KANFUNC_CLOCK_TOLERANCE",
+            min=0,
+            max=WEEK,
+            metavar="SECONDS",
+            help="How far the clocks of the nodes and of the API server may differ.",
+        ),
+    ] = 30,
+) -> None:
+    """Prove that the restored clusters continue exactly the fence point.
+
+    Run after a restore (restore action's hook, or by hand). Clears the fence that the restore point carried
+    along, waits for the primary, and compares the database with the marks that the fence left in its volumes.
+    Exit 2: this is not what was fenced, or it cannot be proven.
+    """
+    if depth is not Depth.IDENTITY:
+        raise Refused(
+            f"depth {depth} is not there yet",
+            expected=str(Depth.IDENTITY),
+            remedy="leave --depth out",
+        )
+    limits = VerifyLimits(
+        primary=primary_timeout,
+        replicas=stream_timeout if wait_replicas else None,
+        clock_tolerance=timedelta(seconds=clock_tolerance),
+        depth=depth,
+    )
+    ports = real_world(context.obj)
+    verify_restores(
+        select_refs(ports, namespace, cluster, flavour),
+        str(expect_fence_id) if expect_fence_id else None,
+        ports,
+        limits,
+        publish=lambda found: _publish(found, context.obj, report),
+    )
+
+
+def _publish(report: Report, console: Console, folder: Path | None) -> None:
+    console.say(report.text())
+    console.output("proven", "true" if report.proven else "false")
+    console.output("report", encode(report))
+    if folder:
+        name = f"{report.namespace}-{report.cluster}"
+        (folder / f"{name}.json").write_text(encode(report) + "\n")
+        (folder / f"{name}.txt").write_text(report.text() + "\n")
