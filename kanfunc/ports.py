@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.coldness import Control, WalTail
+from kanfunc.domain.content import Answer, Question
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
@@ -181,6 +182,32 @@ class InstanceShell(Protocol):
 
     def resumption(self, ref: ClusterRef, instance: str, proof: Proof) -> ResumptionFacts:
         """What follows the shutdown checkpoint of a cold primary in that instance's WAL."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who logs in where, and whom he then becomes. method: how; None is what there are credentials for.
+
+    server: start time of the postmaster that must answer; seconds: for each statement.
+    """
+
+    host: str
+    database: str
+    user: str
+    role: str | None
+    method: str | None
+    server: str
+    seconds: int
+
+
+class DatabaseClient(Protocol):
+    """The way of an application: over the network, with verified TLS. Every method may raise ClientFailed."""
+
+    def ask(self, session: Session, question: Question) -> Answer:
+        """Ask in a read-only transaction; no more rows are fetched than are of interest."""
+
+    def log_in(self, session: Session) -> str:
+        """Write a temporary table and read it back; the version of TLS."""
 
 
 class Journal(Protocol):

@@ -6,6 +6,7 @@ The only composition root. Heavy imports happen when they are needed, so that `-
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
 from kanfunc.gateways.console import Console, SystemClock
+from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.watchdog import Watchdog
 from kanfunc.ports import Clock, Fleet, Ports
 
@@ -53,6 +55,19 @@ def real_world(console: Console) -> Ports:
         journal=console,
         clock=SystemClock(),
     )
+
+
+def content_plan(checks: Path, credentials: Path, host: str | None, port: int) -> ContentPlan:
+    """What depth content needs; raises Refused where the file is wrong, or credentials are missing."""
+    from kanfunc.domain.checksfile import LONGEST, read_checks
+    from kanfunc.gateways.client import PsycopgClient
+    from kanfunc.gateways.credentials import Credentials
+
+    with checks.open("rb") as file:
+        plan, digest = read_checks(file.read(LONGEST + 1), str(checks))
+    shown = Credentials(credentials)
+    shown.require(plan)
+    return ContentPlan(plan, digest, PsycopgClient(shown, port), host)
 
 
 def fleet() -> Fleet:

@@ -13,9 +13,10 @@ from kanfunc.domain.errors import Refused
 from kanfunc.domain.finding import Depth
 from kanfunc.domain.report import Report
 from kanfunc.gateways.console import Console
+from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
 from kanfunc.options import WEEK, Clusters, Flavours, Namespace, StreamTimeout, seconds
-from kanfunc.process import real_world
+from kanfunc.process import content_plan, real_world
 
 
 def verify_restore_command(
@@ -34,6 +35,35 @@ def verify_restore_command(
             help="How deep to look; each depth includes those before it.",
         ),
     ] = Depth.IDENTITY,
+    checks: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="KANFUNC_CHECKS",
+            help="YAML file of the checks that depth content makes.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="KANFUNC_CREDENTIALS",
+            help="Folder with ca.crt, and for each user of the checks a folder with password, or with "
+            "tls.crt and tls.key.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    client_host: Annotated[
+        str | None,
+        typer.Option(
+            envvar="KANFUNC_CLIENT_HOST",
+            help="Where the checks connect to. Default: <cluster>-rw.<namespace>.svc.",
+        ),
+    ] = None,
+    client_port: Annotated[
+        int, typer.Option(envvar="KANFUNC_CLIENT_PORT", min=1, max=65535, help="Its port.")
+    ] = 5432,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -67,17 +97,12 @@ def verify_restore_command(
     along, waits for the primary, and compares the database with the marks that the fence left in its volumes.
     Exit 2: this is not what was fenced, or it cannot be proven.
     """
-    if depth is not Depth.IDENTITY:
-        raise Refused(
-            f"depth {depth} is not there yet",
-            expected=str(Depth.IDENTITY),
-            remedy="leave --depth out",
-        )
     limits = VerifyLimits(
         primary=primary_timeout,
         replicas=stream_timeout if wait_replicas else None,
         clock_tolerance=timedelta(seconds=clock_tolerance),
         depth=depth,
+        content=_content(depth, checks, credentials, client_host, client_port),
     )
     ports = real_world(context.obj)
     verify_restores(
@@ -87,6 +112,27 @@ def verify_restore_command(
         limits,
         publish=lambda found: _publish(found, context.obj, report),
     )
+
+
+def _content(
+    depth: Depth, checks: Path | None, credentials: Path | None, host: str | None, port: int
+) -> ContentPlan | None:
+    """What depth content needs, looked through before anything is touched."""
+    if (checks is not None) is not (depth is Depth.CONTENT):
+        raise Refused(
+            f"--depth {depth} {'with' if checks else 'without'} --checks",
+            expected="--checks FILE with --depth content, and with no other",
+            remedy="see docs/verification.md for an example of such a file",
+        )
+    if checks is None:
+        return None
+    if credentials is None:
+        raise Refused(
+            "--checks without --credentials",
+            expected="a folder with what the clients of the database show",
+            remedy="mount the Secrets of the restored cluster, and name their folder",
+        )
+    return content_plan(checks, credentials, host, port)
 
 
 def _publish(report: Report, console: Console, folder: Path | None) -> None:

@@ -10,6 +10,7 @@ from kanfunc.domain.errors import ExecFailed, NotFound, PlatformFailed
 from kanfunc.domain.finding import Finding, Tier, proven
 from kanfunc.domain.mark import VERDICT_FILE, VerifiedMark
 from kanfunc.domain.restoration import Adopted, Inscriptions, adopted_of, identify, no_mark
+from kanfunc.domain.timeline import PrimaryFacts
 from kanfunc.domain.world import Instance, World
 from kanfunc.operations.continuing import Restored, continuation_of
 from kanfunc.ports import Ports
@@ -20,6 +21,7 @@ class Identity:
     """What was adopted (None: no mark), since when the database goes on, and what there is to say of it."""
 
     findings: list[Finding]
+    facts: PrimaryFacts
     adopted: Adopted | None = None
     continued: datetime | None = None
 
@@ -38,7 +40,7 @@ def identity_of(
             remedy="run again when all pods of the cluster run",
         )
     if adopted is None:
-        return Identity([_unmarked(world, primary, files, ports, tolerance)])
+        return _unmarked(world, primary, files, ports, tolerance)
     ref = world.cluster.ref
     facts = ports.shell.primary_facts(ref, primary.name, adopted.mark.proof.xid)
     findings = [*identify(adopted, world.cluster, expected), *same_database(adopted.mark.proof, facts)]
@@ -46,15 +48,15 @@ def identity_of(
     findings += more
     if continued and adopted.earlier is None and proven(findings, [Tier.IDENTITY]):
         _keep_verdict(world, adopted, continued, ports)
-    return Identity(findings, adopted, continued)
+    return Identity(findings, facts, adopted, continued)
 
 
 def _unmarked(
     world: World, primary: Instance, files: Iterable[Inscriptions], ports: Ports, tolerance: timedelta
-) -> Finding:
+) -> Identity:
     facts = ports.shell.primary_facts(world.cluster.ref, primary.name, "0")
     inscriptions = (entry for volumes in files for entry in volumes.values())
-    return no_mark(inscriptions, facts, world.volumes_of(primary), tolerance)
+    return Identity([no_mark(inscriptions, facts, world.volumes_of(primary), tolerance)], facts)
 
 
 def _find_adopted(world: World, ports: Ports) -> tuple[Adopted | None, list[Inscriptions], list[str]]:

@@ -8,10 +8,11 @@ from datetime import timedelta
 
 from kanfunc import __version__
 from kanfunc.domain.errors import KanfuncError, Refused, Terminated, worst
-from kanfunc.domain.finding import Depth, Finding, proven
+from kanfunc.domain.finding import Depth, Finding, Tier, proven
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
-from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
+from kanfunc.domain.world import Cluster, ClusterRef, World
+from kanfunc.operations.content import ContentPlan, content_of
 from kanfunc.operations.identity import Identity, identity_of
 from kanfunc.operations.recovery import await_primary, await_replicas
 from kanfunc.operations.waiting import edit
@@ -28,6 +29,7 @@ class VerifyLimits:
     replicas: float | None
     clock_tolerance: timedelta
     depth: Depth = Depth.IDENTITY
+    content: ContentPlan | None = None
 
 
 def verify_restores(
@@ -69,7 +71,7 @@ def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limit
             relic.id
         )  # captured with the fence standing: it names the fence of this restore point
     identity = identity_of(world, primary, expected, ports, limits.clock_tolerance)
-    findings = identity.findings + _deeper(world, primary, identity, ports, limits)
+    findings = identity.findings + _deeper(world, identity, ports, limits)
     return _report(world, identity, findings, ports, limits.depth)
 
 
@@ -100,12 +102,19 @@ def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
     return relics[-1]
 
 
-def _deeper(
-    world: World, primary: Instance, identity: Identity, ports: Ports, limits: VerifyLimits
-) -> list[Finding]:
+def _deeper(world: World, identity: Identity, ports: Ports, limits: VerifyLimits) -> list[Finding]:
     """The other demanded tiers, also where the identity is bad: a report says all there is to say."""
-    del world, primary, identity, ports, limits
-    return []
+    findings: list[Finding] = []
+    if limits.content and Tier.CONTENT in limits.depth.tiers:
+        findings += content_of(
+            world.cluster.ref,
+            limits.content,
+            ports,
+            server=identity.facts.started,
+            fenced=identity.adopted.mark.proof.bound_at if identity.adopted else None,
+            tolerance=limits.clock_tolerance,
+        )
+    return findings
 
 
 def _report(
