@@ -79,7 +79,12 @@ class PsycopgClient:
     ) -> Iterator[psycopg.Connection[Any]]:
         """A transaction with the right server, rolled back in the end. Every error becomes ClientFailed."""
         try:
-            with closing(self._connected(session)) as connection:
+            with (
+                TemporaryDirectory(
+                    prefix="kanfunc-"
+                ) as private,  # until the end: a cancellation logs in, too
+                closing(self._connected(session, Path(private))) as connection,
+            ):
                 connection.read_only = read_only
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 limits = {"statement": f"{session.seconds}s", "lock": f"{_LOCK_SECONDS}s"}
@@ -93,26 +98,24 @@ class PsycopgClient:
         except (OSError, UnicodeError) as error:
             raise ClientFailed(f"{type(error).__name__}: {error}") from error
 
-    def _connected(self, session: Session) -> psycopg.Connection[Any]:
+    def _connected(self, session: Session, private: Path) -> psycopg.Connection[Any]:
         method = session.method or self._credentials.method(session.user)
-        with TemporaryDirectory(prefix="kanfunc-") as private:
-            shown = self._shown(session.user, method or PASSWORD, Path(private))
-            return psycopg.connect(
-                host=session.host,
-                port=self._port,
-                dbname=session.database,
-                user=session.user,
-                sslmode="verify-full",
-                sslrootcert=str(self._credentials.authority),
-                gssencmode="disable",
-                target_session_attrs="read-write",
-                connect_timeout=_CONNECT_SECONDS,
-                tcp_user_timeout=(session.seconds + _GRACE_SECONDS) * 1000,
-                client_encoding="UTF8",
-                application_name="kanfunc",
-                context=self._adapters,
-                **shown,
-            )
+        return psycopg.connect(
+            host=session.host,
+            port=self._port,
+            dbname=session.database,
+            user=session.user,
+            sslmode="verify-full",
+            sslrootcert=str(self._credentials.authority),
+            gssencmode="disable",
+            target_session_attrs="read-write",
+            connect_timeout=_CONNECT_SECONDS,
+            tcp_user_timeout=(session.seconds + _GRACE_SECONDS) * 1000,
+            client_encoding="UTF8",
+            application_name="kanfunc",
+            context=self._adapters,
+            **self._shown(session.user, method or PASSWORD, private),
+        )
 
     def _shown(self, user: str, method: str, private: Path) -> dict[str, Any]:
         """What the user shows. The server must have asked for it: `trust` is no login."""

@@ -90,10 +90,15 @@ def _failed(check: Check, session: Session, failure: ClientFailed) -> Finding:
         return not_checked(check, failure.found, reason)
     if state[:2] == "08" or state[:3] == "57P":
         return not_checked(check, failure.found, "the connection was lost: run again")
-    if not state and not isinstance(check, LoginCheck):
-        return not_checked(check, failure.found, f"{session.user} could not log in to {session.database}")
-    bad = (
-        "no application can log in like this" if not state else "the statement does not work in this database"
-    )
-    expected = "a login" if not state else "an answer"
-    return finding(check, failure.found, expected, good=False, bad=bad)
+    if state:
+        bad = "the statement does not work in this database"
+        return finding(check, failure.found, "an answer", good=False, bad=bad)
+    if isinstance(check, LoginCheck):
+        return finding(check, failure.found, "a login", good=False, bad=_no_login(failure.found))
+    return not_checked(check, failure.found, f"{session.user} could not log in to {session.database}")
+
+
+def _no_login(text: str) -> str:
+    if "certificate verify failed" in text:
+        return "ca.crt is not the authority of the server's certificate, or one of the two has expired"
+    return "no application can log in like this: see Secrets, pg_hba and certificates of the restored cluster"
