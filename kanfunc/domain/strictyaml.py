@@ -56,6 +56,7 @@ def _plain(node: Any, path: Path, lines: dict[Path, int]) -> Any:
         return [_plain(each, (*path, index), lines) for index, each in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, lines)
+    node.value.encode()  # half a pair of surrogates is a ValueError here, rather than a crash later
     return _scalar(node.value) if node.style is None else node.value
 
 

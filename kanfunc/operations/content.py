@@ -8,7 +8,7 @@ from kanfunc.domain.content import finding, judge, not_checked, question_of
 from kanfunc.domain.errors import ClientFailed
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.world import ClusterRef
-from kanfunc.ports import DatabaseClient, Ports, Session
+from kanfunc.ports import Clock, DatabaseClient, Journal, Session
 
 _NOT_MADE = {
     "57014": "it took too long: raise its timeout",
@@ -31,7 +31,8 @@ class ContentPlan:
 def content_of(
     ref: ClusterRef,
     plan: ContentPlan,
-    ports: Ports,
+    journal: Journal,
+    clock: Clock,
     *,
     server: str,
     fenced: datetime | None,
@@ -44,10 +45,10 @@ def content_of(
     made = []
     for check in plan.checks.checks:
         session = _session(check, ref, server, plan)
-        start = ports.clock.monotonic()
+        start = clock.monotonic()
         made.append(_made(check, session, fenced, plan.client, tolerance))
-        took = round(ports.clock.monotonic() - start, 3)
-        ports.journal.step("asked", cluster=str(ref), check=check.name, seconds=took)
+        took = round(clock.monotonic() - start, 3)
+        journal.step("asked", cluster=str(ref), check=check.name, seconds=took)
     return made
 
 

@@ -109,7 +109,8 @@ def _deeper(world: World, identity: Identity, ports: Ports, limits: VerifyLimits
         findings += content_of(
             world.cluster.ref,
             limits.content,
-            ports,
+            ports.journal,
+            ports.clock,
             server=identity.facts.started,
             fenced=identity.adopted.mark.proof.bound_at if identity.adopted else None,
             tolerance=limits.clock_tolerance,
