@@ -17,7 +17,8 @@ FINGERPRINT = "0" * 64
 
 
 def check(kind: str = "query", **fields: Any) -> Check:
-    return msgspec.convert({"name": "it", "kind": kind, **fields}, Check)
+    made: Check = msgspec.convert({"name": "it", "kind": kind, **fields}, Check)
+    return made
 
 
 def query(**expect: Any) -> Check:
