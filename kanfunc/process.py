@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
+from kanfunc.domain.report import Report
 from kanfunc.gateways.console import Console, SystemClock
 from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.watchdog import Watchdog
@@ -68,6 +69,20 @@ def content_plan(checks: Path, credentials: Path, host: str | None, port: int) -
     shown = Credentials(credentials)
     shown.require(plan)
     return ContentPlan(plan, digest, PsycopgClient(shown, port), host)
+
+
+def as_html(report: Report) -> str:
+    """One file that needs nothing else."""
+    from kanfunc.gateways.html import render
+
+    return render(report)
+
+
+def embedded(page: str) -> str:
+    """The report's JSON in such a file; raises Malformed."""
+    from kanfunc.gateways.html import extract
+
+    return extract(page)
 
 
 def fleet() -> Fleet:

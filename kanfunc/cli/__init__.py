@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 
 from kanfunc import __version__
+from kanfunc.cli.report import report_command
 from kanfunc.cli.selecting import select_refs
 from kanfunc.cli.verify import verify_restore_command
 from kanfunc.cli.watchdog import stand_down_command, watchdog_command
@@ -145,6 +146,7 @@ def elect_command(
 
 
 app.command("verify-restore")(verify_restore_command)
+app.command("report")(report_command)
 app.command("watchdog")(watchdog_command)
 app.command("stand-down")(stand_down_command)
 

@@ -1,7 +1,9 @@
 """The command line of verify-restore."""
 
 from datetime import timedelta
+from getpass import getuser
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from kanfunc.gateways.console import Console
 from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
 from kanfunc.options import WEEK, Clusters, Flavours, Namespace, StreamTimeout, seconds
-from kanfunc.process import content_plan, real_world
+from kanfunc.process import as_html, content_plan, real_world
 
 
 def verify_restore_command(
@@ -68,10 +70,16 @@ def verify_restore_command(
         Path | None,
         typer.Option(
             envvar="KANFUNC_REPORT",
-            help="Folder for the report, as text and JSON.",
+            help="Folder for the report, as text, JSON and HTML.",
             exists=True,
             file_okay=False,
             writable=True,
+        ),
+    ] = None,
+    ran_by: Annotated[
+        str | None,
+        typer.Option(
+            envvar="KANFUNC_RAN_BY", help="Who ran it, for the report. Default: the user and the host."
         ),
     ] = None,
     wait_replicas: Annotated[
@@ -102,6 +110,7 @@ def verify_restore_command(
         replicas=stream_timeout if wait_replicas else None,
         clock_tolerance=timedelta(seconds=clock_tolerance),
         depth=depth,
+        ran_by=ran_by or f"{getuser()} on {gethostname()}",
         content=_content(depth, checks, credentials, client_host, client_port),
     )
     ports = real_world(context.obj)
@@ -143,3 +152,4 @@ def _publish(report: Report, console: Console, folder: Path | None) -> None:
         name = f"{report.namespace}-{report.cluster}"
         (folder / f"{name}.json").write_text(encode(report) + "\n")
         (folder / f"{name}.txt").write_text(report.text() + "\n")
+        (folder / f"{name}.html").write_text(as_html(report), encoding="utf-8")

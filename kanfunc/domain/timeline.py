@@ -19,6 +19,7 @@ class PrimaryFacts(msgspec.Struct, frozen=True, kw_only=True):
     history: str = ""
     started: str = ""
     """When this postmaster started, in its own words: tells it from every other server."""
+    version: str = ""
 
     @property
     def initialised(self) -> datetime:

@@ -207,6 +207,7 @@ with now as (
 select json_build_object(
   'system_identifier', (select system_identifier::text from pg_control_system()),
   'timeline', timeline,
+  'version', current_setting('server_version'),
   'started', (pg_postmaster_start_time() at time zone 'UTC')::text,
   'xid_status', case when :'xid'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'in the future'
                      else pg_xact_status(:'xid'::xid8) end)

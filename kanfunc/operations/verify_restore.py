@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kanfunc import __version__
 from kanfunc.domain.errors import KanfuncError, Refused, Terminated, worst
-from kanfunc.domain.finding import Depth, Finding, Tier, proven
+from kanfunc.domain.finding import Depth, Tier
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
-from kanfunc.domain.world import Cluster, ClusterRef, World
+from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
 from kanfunc.operations.content import ContentPlan, content_of
-from kanfunc.operations.identity import Identity, identity_of
+from kanfunc.operations.identity import identity_of
 from kanfunc.operations.recovery import await_primary, await_replicas
+from kanfunc.operations.reporting import Tiers, report_of, tell
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
 
@@ -30,6 +30,7 @@ class VerifyLimits:
     clock_tolerance: timedelta
     depth: Depth = Depth.IDENTITY
     content: ContentPlan | None = None
+    ran_by: str = ""
 
 
 def verify_restores(
@@ -70,9 +71,9 @@ def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limit
         expected.append(
             relic.id
         )  # captured with the fence standing: it names the fence of this restore point
-    identity = identity_of(world, primary, expected, ports, limits.clock_tolerance)
-    findings = identity.findings + _deeper(world, identity, ports, limits)
-    return _report(world, identity, findings, ports, limits.depth)
+    report = _examine(world, primary, expected, ports, limits)
+    tell(report, world, ports)
+    return report
 
 
 def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
@@ -102,44 +103,24 @@ def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
     return relics[-1]
 
 
-def _deeper(world: World, identity: Identity, ports: Ports, limits: VerifyLimits) -> list[Finding]:
-    """The other demanded tiers, also where the identity is bad: a report says all there is to say."""
-    findings: list[Finding] = []
-    if limits.content and Tier.CONTENT in limits.depth.tiers:
-        findings += content_of(
-            world.cluster.ref,
-            limits.content,
-            ports.journal,
-            ports.clock,
-            server=identity.facts.started,
-            fenced=identity.adopted.mark.proof.bound_at if identity.adopted else None,
-            tolerance=limits.clock_tolerance,
-        )
-    return findings
-
-
-def _report(
-    world: World, identity: Identity, findings: Sequence[Finding], ports: Ports, depth: Depth
+def _examine(
+    world: World, primary: Instance, expected: Sequence[str], ports: Ports, limits: VerifyLimits
 ) -> Report:
-    cluster, adopted = world.cluster, identity.adopted
-    report = Report(
-        namespace=cluster.ref.namespace,
-        cluster=cluster.ref.name,
-        cluster_uid=cluster.uid,
-        depth=depth,
-        checked=cluster.read_at,
-        kanfunc=__version__,
-        findings=tuple(findings),
-        proven=proven(findings, depth.tiers),
-        instance=adopted.instance.name if adopted else None,
-        mark=adopted.mark if adopted else None,
-        continued=identity.continued,
-        foreign_fences=cluster.fenced.entries,
-    )
-    for finding in findings:
-        ports.journal.step("checked", cluster=str(cluster.ref), check=finding.check, status=finding.status)
-    verdict = "RestoreProven" if report.proven else "RestoreNotProven"
-    bad = "; ".join(f"{f.check}: {f.meaning or f.found}" for f in findings if f.spoils)
-    point = f"fence {adopted.mark.id} at {adopted.mark.proof.end_of_wal}" if adopted else "no fence point"
-    ports.api.announce(cluster, verdict, bad or f"continues {point}", warning=not report.proven)
-    return report
+    """Look at every demanded tier, also where the identity is bad: a report says all there is to say."""
+    tiers, plan, tolerance = Tiers(ports.clock), limits.content, limits.clock_tolerance
+    with tiers.timed(Tier.IDENTITY):
+        identity = identity_of(world, primary, expected, ports, tolerance)
+        tiers.findings += identity.findings
+    if plan:
+        with tiers.timed(Tier.CONTENT):
+            tiers.findings += content_of(
+                world.cluster.ref,
+                plan,
+                ports.journal,
+                ports.clock,
+                server=identity.facts.started,
+                fenced=identity.adopted.mark.proof.bound_at if identity.adopted else None,
+                tolerance=tolerance,
+            )
+    checks = plan.digest if plan else None
+    return report_of(world, identity, tiers, limits.depth, ran_by=limits.ran_by, checks=checks)
