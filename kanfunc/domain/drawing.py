@@ -21,10 +21,9 @@ class Station:
 
 @dataclass(frozen=True)
 class Position:
-    """One place in the write-ahead log."""
+    """One place in the write-ahead log; equal steps, whatever lies between."""
 
     x: float
-    label: str
     at: Lsn
 
 
@@ -32,7 +31,6 @@ class Position:
 class Proof:
     """The write-ahead log of the fenced instance, and that of the restored database below it."""
 
-    start: float
     bound: Position
     fenced_end: Position
     restored_end: Position | None
@@ -45,8 +43,8 @@ def stations(report: Report) -> list[Station]:
     """The life of this copy, from its fence to this report; equal steps, whatever time is between."""
     mark = report.mark
     moments = [
-        ("fence: bound committed", mark.proof.bound_at if mark else None),
-        ("cold, volumes marked", mark.written if mark else None),
+        ("fence began", mark.proof.bound_at if mark else None),
+        ("stopped, marked", mark.written if mark else None),
         ("volume restored", report.restored),
         ("database went on", report.continued),
         ("verified", report.checked),
@@ -66,18 +64,16 @@ def proof_of(report: Report) -> Proof | None:
         return None
     proof = report.mark.proof
     end, reached = proof.end_of_wal, report.ended_at
-    places = [proof.bound, end, *([reached] if reached is not None else [])]
-    low, high = min(places), max(places)
-    scale = (WIDTH - 4 * MARGIN) / max(1, high - low)
+    places = sorted({proof.bound, end, *([reached] if reached is not None else [])})
+    step = (WIDTH - 4 * MARGIN) / (len(places) + 1)
 
-    def place(label: str, at: Lsn) -> Position:
-        return Position(2 * MARGIN + (at - low) * scale, label, at)
+    def place(at: Lsn) -> Position:
+        return Position(2 * MARGIN + (places.index(at) + 1) * step, at)
 
     return Proof(
-        start=MARGIN,
-        bound=place("bound", proof.bound),
-        fenced_end=place("end of the fenced instance", end),
-        restored_end=place("left for a new timeline", reached) if reached is not None else None,
+        bound=place(proof.bound),
+        fenced_end=place(end),
+        restored_end=place(reached) if reached is not None else None,
         meets=reached == end,
         difference=(reached - end) if reached is not None else 0,
     )

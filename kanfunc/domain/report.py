@@ -13,8 +13,8 @@ from kanfunc.domain.mark import Mark
 
 LOOKS_AT = {
     Tier.IDENTITY: "the fence point and its continuation",
-    Tier.STRUCTURE: "structure of tables and indexes",
-    Tier.CONTENT: "content",
+    Tier.STRUCTURE: "tables, indexes and catalogs",
+    Tier.CONTENT: "rows, extensions, roles and logins",
 }
 
 

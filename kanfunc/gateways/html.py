@@ -72,10 +72,10 @@ def _utc(time: datetime) -> str:
 
 def _told(proof: Proof) -> str:
     fenced = f"The log of the fenced instance ended at {proof.fenced_end.at}"
-    bound = f"all that was committed when the fence began lies before {proof.bound.at}"
+    bound = f"All that was committed when the fence began lies before {proof.bound.at} (bound)"
     if proof.restored_end is None:
-        return f"{fenced}; {bound}. The restored database has no timeline that begins there."
+        return f"{fenced}; the restored database has no timeline that begins there. {bound}."
     if proof.meets:
-        return f"{fenced}; the restored database went on at exactly this byte. {bound.capitalize()}."
+        return f"{fenced}; the restored database went on at exactly this byte. {bound}."
     more = f"{abs(proof.difference)} bytes {'more' if proof.difference > 0 else 'less'}"
     return f"{fenced}; the restored database went on at {proof.restored_end.at}, with {more}."
