@@ -60,8 +60,9 @@ test-all: test ## As `test`, with many more interleavings of the fence protocol 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
 
-blueprints: .venv/ready ## Render what is made from the chart: blueprints/ and chart/README.md
+blueprints: .venv/ready ## Write what is generated: blueprints/, chart/README.md, docs/report.schema.json
 	@$(RUN) tests.chart.generated
+	@$(RUN) tests.report.schema
 
 PIN := $(RUN) piptools compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host

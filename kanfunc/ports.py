@@ -68,6 +68,9 @@ class ClusterApi(Protocol):
     def without_snapshot_class(self, volumes: Sequence[Volume]) -> tuple[str, ...]:
         """Names of the volumes whose driver has no VolumeSnapshotClass: their snapshots cannot be seen."""
 
+    def other_pods(self, ref: ClusterRef) -> tuple[str, ...]:
+        """Names of the pods in its namespace that run and belong neither to a cluster nor to us."""
+
     def announce(self, cluster: Cluster, reason: str, message: str, *, warning: bool = False) -> None:
         """An Event on the Cluster. Never raises: an Event is news, not a step."""
 
@@ -208,6 +211,9 @@ class DatabaseClient(Protocol):
 
     def log_in(self, session: Session) -> str:
         """Write a temporary table and read it back; the version of TLS."""
+
+    def addresses(self, user: str) -> list[tuple[str, str]]:
+        """Key and host of whatever that user's credentials hold besides."""
 
 
 class Journal(Protocol):

@@ -171,6 +171,14 @@ template:
             {{- range $user := .users }}
             {{- with $user.passwordSecret }}
             - secret: {name: {{ . }}, items: [{key: password, path: {{ $user.name }}/password}]}
+            # addresses in it that still name the namespace of the source are warned of
+            - secret:
+                name: {{ . }}
+                optional: true
+                items:
+                  {{- range list "uri" "jdbc-uri" "fqdn-uri" "fqdn-jdbc-uri" }}
+                  - {key: {{ . }}, path: {{ $user.name }}/{{ . }}}
+                  {{- end }}
             {{- end }}
             {{- with $user.certificateSecret }}
             - secret:

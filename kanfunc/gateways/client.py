@@ -73,6 +73,10 @@ class PsycopgClient:
             connection.commit()
             return str(tls)
 
+    def addresses(self, user: str) -> list[tuple[str, str]]:
+        """See DatabaseClient."""
+        return self._credentials.addresses(user)
+
     @contextmanager
     def _session(
         self, session: Session, *, read_only: bool, complete: bool

@@ -1,7 +1,7 @@
 """What a client of the database shows: files of mounted Secrets, one folder for each user.
 
 DIR/ca.crt is the authority of the cluster's certificates; DIR/USER/ holds `password`, or `tls.crt` and
-`tls.key` (keys of the operators' Secrets), or all three.
+`tls.key` (keys of the operators' Secrets), or all three; `uri` and the like are looked at, not used.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from kanfunc.domain.checks import Checks, LoginCheck
 from kanfunc.domain.errors import Refused
+from kanfunc.domain.hazards import host_in
 
 PASSWORD, CERTIFICATE = "password", "certificate"
+_ADDRESSES = ("host", "uri", "jdbc-uri", "fqdn-uri", "fqdn-jdbc-uri")
 _FILES = {PASSWORD: ("password",), CERTIFICATE: ("tls.crt", "tls.key")}
 
 
@@ -37,6 +39,11 @@ class Credentials:
         """What there is: a certificate before a password."""
         found = (method for method in (CERTIFICATE, PASSWORD) if not self._absent(user, method))
         return next(found, None)
+
+    def addresses(self, user: str) -> list[tuple[str, str]]:
+        """Key and host of the addresses that came with them; all else in these files stays here."""
+        files = [file for key in _ADDRESSES if (file := self.file(user, key)).is_file()]
+        return [(file.name, host_in(file.name, file.read_text("utf-8", "replace"))) for file in files]
 
     def require(self, checks: Checks) -> None:
         """Raises Refused where a check would need what is not there."""

@@ -7,6 +7,7 @@ from kanfunc.domain.checks import Check, Checks, LoginCheck
 from kanfunc.domain.content import finding, judge, not_checked, question_of
 from kanfunc.domain.errors import ClientFailed
 from kanfunc.domain.finding import Finding
+from kanfunc.domain.hazards import addresses
 from kanfunc.domain.world import ClusterRef
 from kanfunc.ports import Clock, DatabaseClient, Journal, Session
 
@@ -50,6 +51,12 @@ def content_of(
         took = round(clock.monotonic() - start, 3)
         journal.step("asked", cluster=str(ref), check=check.name, seconds=took)
     return made
+
+
+def address_warnings(ref: ClusterRef, plan: ContentPlan) -> list[Finding]:
+    """Where the Secrets of the checks' users, as far as they are mounted, still lead to the source."""
+    users = sorted({plan.checks.user(check) for check in plan.checks.checks})
+    return [warning for user in users for warning in addresses(user, plan.client.addresses(user), ref)]
 
 
 def _session(check: Check, ref: ClusterRef, server: str, plan: ContentPlan) -> Session:

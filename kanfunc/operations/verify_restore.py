@@ -8,10 +8,11 @@ from datetime import timedelta
 
 from kanfunc.domain.errors import KanfuncError, Refused, Terminated, worst
 from kanfunc.domain.finding import Depth, Tier
+from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
-from kanfunc.operations.content import ContentPlan, content_of
+from kanfunc.operations.content import ContentPlan, address_warnings, content_of
 from kanfunc.operations.identity import identity_of
 from kanfunc.operations.recovery import await_primary, await_replicas
 from kanfunc.operations.reporting import Tiers, report_of, tell
@@ -111,6 +112,7 @@ def _examine(
     with tiers.timed(Tier.IDENTITY):
         identity = identity_of(world, primary, expected, ports, tolerance)
         tiers.findings += identity.findings
+    tiers.findings += [*archives(world.cluster), *others(ports.api.other_pods(world.cluster.ref))]
     if plan:
         with tiers.timed(Tier.CONTENT):
             tiers.findings += content_of(
@@ -122,5 +124,6 @@ def _examine(
                 fenced=identity.adopted.mark.proof.bound_at if identity.adopted else None,
                 tolerance=tolerance,
             )
+        tiers.findings += address_warnings(world.cluster.ref, plan)
     checks = plan.digest if plan else None
     return report_of(world, identity, tiers, limits.depth, ran_by=limits.ran_by, checks=checks)

@@ -210,7 +210,13 @@ def test_verification_of_content_mounts_what_its_client_shows(tmp_path: Path) ->
     volumes = {each["name"]: each for each in spec["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == volumes.keys()
     secrets = [source["secret"] for source in volumes["credentials"]["projected"]["sources"]]
-    paths = {item["path"]: secret["name"] for secret in secrets for item in secret["items"]}
+    paths = {
+        item["path"]: secret["name"]
+        for secret in secrets
+        for item in secret["items"]
+        if not secret.get("optional")
+    }
+    assert {item["key"] for each in secrets if each.get("optional") for item in each["items"]} >= {"uri"}
     assert paths == {
         "ca.crt": "orders-ca",
         "app/password": "orders-app",

@@ -144,3 +144,9 @@ def test_another_server_is_a_stranger(site: Site, folder: Path, session: Session
     with pytest.raises(ClientFailed) as failed:
         client(site, folder).log_in(replace(session, server="2026-11-23 10:00:00"))
     assert failed.value.stranger
+
+
+def test_addresses_leave_the_password_where_it_is(site: Site, folder: Path) -> None:
+    (folder / "app" / "uri").write_text(f"postgresql://app:{PASSWORD}@pg-rw.source:5432/app")
+    (folder / "app" / "host").write_text("pg-rw\n")
+    assert client(site, folder).addresses("app") == [("host", "pg-rw"), ("uri", "pg-rw.source")]

@@ -12,7 +12,7 @@ from tests.machine.api import SimulatedApi
 from tests.machine.shell import SimulatedShell
 from tests.machine.simulation import TICK, Simulation
 
-UNGATED = {"announce", "without_snapshot_class"}
+UNGATED = {"announce", "other_pods", "without_snapshot_class"}
 
 
 class Killed(BaseException):

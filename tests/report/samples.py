@@ -28,7 +28,7 @@ def report(findings: Iterable[Finding], **changes: Any) -> Report:
         "restored": RESTORED, "continued": RESTORED + timedelta(minutes=1),
         "ended_at": value.proof.end_of_wal,
         "postgresql": "15.18", "ran_by": "kanfunc on verify-edb-1", "foreign_fences": (),
-        "times": (TierTime(tier=Tier.IDENTITY, seconds=0.8), TierTime(tier=Tier.STRUCTURE, seconds=312)),
+        "times": (TierTime(tier=Tier.IDENTITY, seconds=0.8), TierTime(tier=Tier.STRUCTURE, seconds=312.5)),
         "evidence": (Evidence.of("mark", encode(value)), Evidence(name="checks", sha256="ab" * 32)),
     }  # fmt: skip
     return Report(**{**values, **changes}).sealed()
