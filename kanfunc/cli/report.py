@@ -17,7 +17,11 @@ def report_command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A report of verify-restore, JSON or HTML.", exists=True, dir_okay=False, show_default=False
+            envvar="KANFUNC_FILE",
+            help="A report of verify-restore, JSON or HTML.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
         ),
     ],
 ) -> None:

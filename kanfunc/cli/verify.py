@@ -131,7 +131,7 @@ def _content(
         raise Refused(
             f"--depth {depth} {'with' if checks else 'without'} --checks",
             expected="--checks FILE with --depth content, and with no other",
-            remedy="see docs/verification.md for an example of such a file",
+            remedy="see docs/checks.md for an example of such a file",
         )
     if checks is None:
         return None
