@@ -1,5 +1,6 @@
 """The command line of verify-restore."""
 
+import os
 from datetime import timedelta
 from getpass import getuser
 from pathlib import Path
@@ -110,7 +111,7 @@ def verify_restore_command(
         replicas=stream_timeout if wait_replicas else None,
         clock_tolerance=timedelta(seconds=clock_tolerance),
         depth=depth,
-        ran_by=ran_by or f"{getuser()} on {gethostname()}",
+        ran_by=ran_by or _this_run(),
         content=_content(depth, checks, credentials, client_host, client_port),
     )
     ports = real_world(context.obj)
@@ -121,6 +122,15 @@ def verify_restore_command(
         limits,
         publish=lambda found: _publish(found, context.obj, report),
     )
+
+
+def _this_run() -> str:
+    """User and host; a pod's user has often no name."""
+    try:
+        user = getuser()
+    except (KeyError, OSError):
+        user = f"user {os.getuid()}"
+    return f"{user} on {gethostname()}"
 
 
 def _content(
