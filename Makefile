@@ -60,7 +60,7 @@ test-all: test ## As `test`, with many more interleavings of the fence protocol 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
 
-blueprints: .venv/ready ## Write what is generated: blueprints/, chart/README.md, docs/report.schema.json
+blueprints: .venv/ready ## Write what is generated: blueprints/, chart/README.md, docs/*.schema.json
 	@$(RUN) tests.chart.generated
 	@$(RUN) tests.report.schema
 

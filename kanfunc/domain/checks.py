@@ -114,7 +114,8 @@ class LoginCheck(_Check, frozen=True, kw_only=True, tag="login"):
     method: Annotated[str, msgspec.Meta(pattern="^(password|certificate)$")]
 
 
-Check = QueryCheck | FreshnessCheck | ExtensionsCheck | RolesCheck | TableCheck | LoginCheck
+Asking = QueryCheck | FreshnessCheck | ExtensionsCheck | RolesCheck | TableCheck
+Check = Asking | LoginCheck
 
 
 class Defaults(_Strict, frozen=True, kw_only=True):

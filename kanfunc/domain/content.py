@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from kanfunc.domain.checks import (
+    Asking,
     Check,
     Expect,
     ExtensionsCheck,
     FreshnessCheck,
-    LoginCheck,
     QueryCheck,
     RolesCheck,
     Scalar,
@@ -63,8 +63,8 @@ class Answer:
     more: bool = False
 
 
-def question_of(check: Check) -> Question:
-    """What this check asks; a login asks nothing."""
+def question_of(check: Asking) -> Question:
+    """What this check asks."""
     match check:
         case QueryCheck():
             rows = check.expect.rows
@@ -78,11 +78,9 @@ def question_of(check: Check) -> Question:
         case TableCheck():
             sql = _FINGERPRINT if check.fingerprint else _COUNT
             return Question(sql.format(table=_quoted(check.schema, check.table)), complete=True)
-        case LoginCheck():
-            return Question("SELECT 1")
 
 
-def judge(check: Check, answer: Answer, fenced: datetime | None, tolerance: timedelta) -> Finding:
+def judge(check: Asking, answer: Answer, fenced: datetime | None, tolerance: timedelta) -> Finding:
     """What the answer says; fenced: when the fence was placed, None where no mark tells."""
     match check:
         case QueryCheck():
@@ -96,8 +94,6 @@ def judge(check: Check, answer: Answer, fenced: datetime | None, tolerance: time
                            bad=f"{check.kind} that the application needs are gone")  # fmt: skip
         case TableCheck():
             return _exact(check, answer.rows[0])
-        case LoginCheck():
-            return finding(check, "logged in", "a login", good=True, bad="")
 
 
 def finding(check: Check, found: str, expected: str, *, good: bool, bad: str) -> Finding:

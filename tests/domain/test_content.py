@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanfunc.domain.checks import Check, ExtensionsCheck, FreshnessCheck, QueryCheck, TableCheck
+from kanfunc.domain.checks import Asking, ExtensionsCheck, FreshnessCheck, QueryCheck, TableCheck
 from kanfunc.domain.content import Answer, judge, question_of
 from kanfunc.domain.finding import Finding, Status, Tier
 from tests.builders import NOW
@@ -16,16 +16,16 @@ FENCED = NOW
 FINGERPRINT = "0" * 64
 
 
-def check(kind: str = "query", **fields: Any) -> Check:
-    made: Check = msgspec.convert({"name": "it", "kind": kind, **fields}, Check)
+def check(kind: str = "query", **fields: Any) -> Asking:
+    made: Asking = msgspec.convert({"name": "it", "kind": kind, **fields}, Asking)
     return made
 
 
-def query(**expect: Any) -> Check:
+def query(**expect: Any) -> Asking:
     return check(query="SELECT", expect=expect)
 
 
-def found(made: Check, *rows: tuple[str | None, ...], more: bool = False) -> Finding:
+def found(made: Asking, *rows: tuple[str | None, ...], more: bool = False) -> Finding:
     finding = judge(made, Answer(rows, more=more), FENCED, TOLERANCE)
     assert finding.tier is Tier.CONTENT
     return finding

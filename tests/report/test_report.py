@@ -11,7 +11,7 @@ from kanfunc.domain.report import Report, digest_of, faults, read_report
 from kanfunc.gateways.html import extract, render
 from tests.commandline import kanfunc, last_line
 from tests.report.samples import HOSTILE, bad, good
-from tests.report.schema import FILE, schema
+from tests.report.schema import schemas
 
 Edit = Callable[[str], str]
 
@@ -88,5 +88,6 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
     assert "cannot be read as a report" in last_line(refused)["found"]
 
 
-def test_published_schema_is_that_of_the_model() -> None:
-    assert FILE.read_text(encoding="utf-8") == schema(), "run `make blueprints`"
+@pytest.mark.parametrize("file", schemas(), ids=lambda file: file.name)
+def test_published_schema_is_that_of_the_model(file: Path) -> None:
+    assert file.read_text(encoding="utf-8") == schemas()[file], "run `make blueprints`"
