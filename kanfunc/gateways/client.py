@@ -1,5 +1,6 @@
 """A client of the database, as applications are: libpq over the network, verified TLS."""
 
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -31,6 +32,10 @@ SELECT set_config('statement_timeout', %(statement)s, true), set_config('lock_ti
 """
 _SERVER = "SELECT (pg_postmaster_start_time() AT TIME ZONE 'UTC')::text"
 _TLS = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+
+
+# Python would print a library's warnings beside our log, whose lines are JSON.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def _texts() -> AdaptersMap:
