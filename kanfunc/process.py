@@ -48,11 +48,14 @@ def real_world(console: Console) -> Ports:
     from kanfunc.gateways.kube import KubeApi
     from kanfunc.gateways.kubeclient import connect
     from kanfunc.gateways.podexec import PodExec
+    from kanfunc.gateways.structure import PodStructure
 
     configuration = connect()
+    pods = PodExec(configuration)
     return Ports(
         api=KubeApi(configuration),
-        shell=PodInstances(PodExec(configuration)),
+        shell=PodInstances(pods),
+        structure=PodStructure(pods),
         journal=console,
         clock=SystemClock(),
     )

@@ -13,6 +13,7 @@ import typer
 from kanfunc.cli.selecting import select_refs
 from kanfunc.domain.codec import encode
 from kanfunc.domain.errors import Refused
+from kanfunc.domain.examination import ExaminationLimits
 from kanfunc.domain.finding import Depth
 from kanfunc.domain.report import Report
 from kanfunc.gateways.console import Console
@@ -20,6 +21,8 @@ from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
 from kanfunc.options import WEEK, Clusters, Flavours, Namespace, StreamTimeout, seconds
 from kanfunc.process import as_html, content_plan, real_world
+
+MOST_JOBS = 64
 
 
 def verify_restore_command(
@@ -67,6 +70,23 @@ def verify_restore_command(
     client_port: Annotated[
         int, typer.Option(envvar="KANFUNC_CLIENT_PORT", min=1, max=65535, help="Its port.")
     ] = 5432,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            envvar="KANFUNC_JOBS", min=1, max=MOST_JOBS, help="Connections of pg_amcheck (depth structure)."
+        ),
+    ] = 2,
+    structure_timeout: Annotated[
+        int, seconds("structure-timeout", "For all of depth structure in one cluster.")
+    ] = 3600,
+    install_amcheck: Annotated[
+        bool,
+        typer.Option(
+            "--install-amcheck",
+            envvar="KANFUNC_INSTALL_AMCHECK",
+            help="Install the extension amcheck in databases that lack it, and leave it there.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +133,7 @@ def verify_restore_command(
         depth=depth,
         ran_by=ran_by or _this_run(),
         content=_content(depth, checks, credentials, client_host, client_port),
+        structure=ExaminationLimits(jobs, structure_timeout, install_amcheck),
     )
     ports = real_world(context.obj)
     verify_restores(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from kanfunc.domain.errors import KanfuncError, Refused, Terminated, worst
+from kanfunc.domain.examination import ExaminationLimits
 from kanfunc.domain.finding import Depth, Tier
 from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
@@ -16,6 +17,7 @@ from kanfunc.operations.content import ContentPlan, address_warnings, content_of
 from kanfunc.operations.identity import identity_of
 from kanfunc.operations.recovery import await_primary, await_replicas
 from kanfunc.operations.reporting import Tiers, report_of, tell
+from kanfunc.operations.structure import structure_of
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
 
@@ -23,7 +25,7 @@ from kanfunc.ports import Ports
 @dataclass(frozen=True)
 class VerifyLimits:
     """Seconds to wait for the primary and the replicas; how far the clocks of nodes and API server differ;
-    how deep to look.
+    how deep to look, and what that may cost.
     """
 
     primary: float
@@ -32,6 +34,7 @@ class VerifyLimits:
     depth: Depth = Depth.IDENTITY
     content: ContentPlan | None = None
     ran_by: str = ""
+    structure: ExaminationLimits = ExaminationLimits()  # noqa: RUF009 - immutable
 
 
 def verify_restores(
@@ -113,6 +116,10 @@ def _examine(
         identity = identity_of(world, primary, expected, ports, tolerance)
         tiers.findings += identity.findings
     tiers.findings += [*archives(world.cluster), *others(ports.api.other_pods(world.cluster.ref))]
+    proof = identity.adopted.mark.proof if identity.adopted else None
+    if Tier.STRUCTURE in limits.depth.tiers:
+        with tiers.timed(Tier.STRUCTURE):
+            tiers.findings += structure_of(world.cluster.ref, primary.name, proof, ports, limits.structure)
     if plan:
         with tiers.timed(Tier.CONTENT):
             tiers.findings += content_of(
@@ -121,7 +128,7 @@ def _examine(
                 ports.journal,
                 ports.clock,
                 server=identity.facts.started,
-                fenced=identity.adopted.mark.proof.bound_at if identity.adopted else None,
+                fenced=proof.bound_at if proof else None,
                 tolerance=tolerance,
             )
         tiers.findings += address_warnings(world.cluster.ref, plan)

@@ -1,0 +1,57 @@
+"""For each kind of damage, the depth of verify-restore that finds it, with data checksums and without."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from kanfunc.domain.finding import Status
+from kanfunc.domain.report import Report
+from tests.damage.kinds import CONTENT, IDENTITY, KINDS, NOTHING, START, STRUCTURE, Found, Kind
+from tests.damage.restoring import Backups, make_backups, restored, start, verify
+from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+ALL = bool(os.environ.get("KANFUNC_DAMAGE_ALL"))
+"""Also those kinds without checksums that checksums have no part in."""
+
+
+@pytest.fixture(scope="module")
+def backups() -> Iterator[Backups]:
+    with Lab.open() as lab:
+        yield make_backups(lab)
+
+
+CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if ALL or kind.on != kind.off]
+
+
+@pytest.mark.parametrize(
+    ("kind", "checksums"), CASES, ids=[f"{kind.name}, {'on' if on else 'off'}" for kind, on in CASES]
+)
+def test_damage_is_found(backups: Backups, kind: Kind, *, checksums: bool) -> None:
+    expected = kind.on if checksums else kind.off
+    with restored(backups, checksums=checksums) as copied:
+        kind.do(copied)
+        trouble = start(copied)
+        if expected.depth == START:
+            assert trouble
+            return
+        assert not trouble
+        report = verify(copied, kind.then)
+    assert_found(report, expected)
+
+
+def assert_found(report: Report, expected: Found) -> None:
+    bad = {(f.tier.value, f.check): f for f in report.findings if f.status is not Status.PASSED}
+    told = "\n".join(map(str, bad.values()))
+    spoiling = {tier for (tier, _), finding in bad.items() if finding.spoils}
+    assert report.proven is not bool(spoiling)
+    if expected.depth in {NOTHING, CONTENT}:
+        assert not spoiling, told
+        return
+    found = bad.get((expected.depth, expected.check))
+    assert found, told
+    assert found.status is (Status.WARNING if expected.warns else Status.FAILED)
+    assert spoiling - {STRUCTURE} == ({IDENTITY} if expected.depth == IDENTITY else set()), told
+    assert expected.warns is not bool(spoiling), told
