@@ -47,8 +47,8 @@ class Kind:
 AMCHECK = Found(STRUCTURE, "tables and b-trees (amcheck)")
 COUNTS = Found(STRUCTURE, "lost pages")
 FILES = Found(STRUCTURE, "files of relations")
-UNSEEN = Found(CONTENT)
-"""By a count or fingerprint that was written down before; by nothing else."""
+ITEMS, DOCUMENTS, UNVACUUMED = (Found(CONTENT, table) for table in ("items", "documents", "unvacuumed"))
+"""By the fingerprint of that table, which somebody wrote down before; by nothing else."""
 
 
 def flip(path: Path, offset: int, bits: int = 0x40) -> None:
@@ -154,7 +154,7 @@ def cut_wal(found: Copy) -> None:
 
 def all_of(found: Copy, source: str) -> None:
     for volume in found.backups.later.data:
-        found.replace(volume, getattr(found.backups, source))
+        found.exchange(volume, getattr(found.backups, source))
 
 
 def older_snapshot(found: Copy) -> None:
@@ -165,7 +165,7 @@ def older_snapshot(found: Copy) -> None:
 def mixed_fences(found: Copy) -> None:
     """WAL of the later fence, data of the earlier one."""
     for volume in (ELECTED, f"{ELECTED}-tbs-hot"):
-        found.replace(volume, found.backups.earlier)
+        found.exchange(volume, found.backups.earlier)
 
 
 def stranger(found: Copy) -> None:
@@ -221,7 +221,7 @@ KINDS = (
     Kind(
         "byte flipped in a row's value",
         AMCHECK,
-        UNSEEN,
+        ITEMS,
         lambda c: flip(c.file("items"), (BLOCK + 1) * PAGE - 9),
     ),
     Kind(
@@ -230,7 +230,7 @@ KINDS = (
         lambda c: write(c.file("items"), BLOCK * PAGE + 24, b"\xff\x7f\xff\x7f"),
     ),
     Kind("byte flipped in a key of an index", *same(AMCHECK), flip_key),
-    Kind("byte flipped in a TOAST value", AMCHECK, UNSEEN, lambda c: flip(c.file("toast"), PAGE - 9)),
+    Kind("byte flipped in a TOAST value", AMCHECK, DOCUMENTS, lambda c: flip(c.file("toast"), PAGE - 9)),
     Kind(
         "byte flipped in a visibility map, page said to be less visible",
         Found(STRUCTURE, "data checksums"),
@@ -260,7 +260,7 @@ KINDS = (
     ),
     Kind(
         "zeroed page of a table that was never vacuumed",
-        *same(UNSEEN),
+        *same(UNVACUUMED),
         lambda c: write(c.file("unvacuumed"), BLOCK * PAGE, b"\0" * PAGE),
     ),
     Kind(
@@ -268,8 +268,8 @@ KINDS = (
         *same(AMCHECK),
         lambda c: write(c.file("items_pkey"), 3 * PAGE, b"\0" * PAGE),
     ),
-    Kind("two pages of a table exchanged", AMCHECK, UNSEEN, swap_pages),
-    Kind("page of a table as it was at an older fence", *same(UNSEEN), stale_page),
+    Kind("two pages of a table exchanged", AMCHECK, Found(NOTHING), swap_pages),
+    Kind("page of a table as it was at an older fence", *same(ITEMS), stale_page),
     Kind("table cut short", *same(FILES), truncate),
     Kind("file of a table missing", *same(FILES), lambda c: c.file("items").unlink()),
     Kind("second segment of a table missing", *same(FILES), then=lose_segment),
@@ -293,13 +293,13 @@ KINDS = (
     Kind("proven copy, started without recovery", *same(Found(IDENTITY, "end point")), as_crashed),
     Kind("mark edited", *same(Found(IDENTITY, "end point")), edit_end),
     Kind("mark that cannot be read", *same(Found(IDENTITY, "mark")), garble_marks),
-    Kind("rows deleted after the promotion", *same(UNSEEN), then=sql("delete from items where id > 4000")),
+    Kind("rows deleted after the promotion", *same(ITEMS), then=sql("delete from items where id > 4000")),
     Kind(
         "sequence reset",
         *same(Found(STRUCTURE, "sequences", warns=True)),
         then=sql("select setval('items_id_seq', 1)"),
     ),
-    Kind("extension dropped", *same(Found(CONTENT, "extensions")), then=sql("drop extension pgcrypto")),
+    Kind("extension dropped", *same(Found(CONTENT, "extension")), then=sql("drop extension pgcrypto")),
     Kind(
         "invalid index",
         *same(Found(STRUCTURE, "valid indexes", warns=True)),

@@ -6,9 +6,9 @@ Cluster, a pod and claims in an API server of its own: a copy that cannot start 
 
 import copy as copying
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -16,20 +16,24 @@ from typing import Any
 
 from kubernetes import client
 
+from kanfunc.domain.checksfile import read_checks
 from kanfunc.domain.examination import ExaminationLimits
 from kanfunc.domain.finding import Depth
 from kanfunc.domain.flavour import FLAVOURS
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import ClusterRef
+from kanfunc.gateways.client import PsycopgClient
 from kanfunc.gateways.console import SystemClock
+from kanfunc.gateways.credentials import Credentials
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.kube import KubeApi
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
+from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.verify_restore import VerifyLimits, verify_restore
 from kanfunc.ports import Ports
 from tests.lab.apiserver import NAMESPACES, PODS, PVCS, ApiServer, ExecRequest, Spawn, Store
-from tests.lab.certificates import Authority, InstanceTls
+from tests.lab.certificates import APPLICATION_ROLE, Authority, InstanceTls
 from tests.lab.kasten import RestorePoint
 from tests.lab.lab import Lab
 from tests.lab.operator.manifests import Mount, pod, volumes
@@ -41,6 +45,7 @@ from tests.lab.workspace import LabError
 from tests.scenarios.protected import ELECTED, Protected
 
 DATABASE = "app"
+HOST = "127.0.0.1"
 PAGE = 8192
 _NUMBERS = count(1)
 
@@ -76,7 +81,7 @@ class Backups:
 
     @property
     def tls(self) -> InstanceTls:
-        return self.authority.instance(["cluster-example-rw"])
+        return self.authority.instance(["cluster-example-rw", HOST])
 
 
 @dataclass
@@ -117,7 +122,7 @@ class Copy:
             return self.tablespace / "hot" / path.split("/", 2)[2]
         return self.data / "pgdata" / f"{path}{fork}"
 
-    def replace(self, volume: str, source: RestorePoint) -> None:
+    def exchange(self, volume: str, source: RestorePoint) -> None:
         """Exchange the volume of a claim for that of another restore point."""
         shutil.rmtree(self.root / volume)
         copy(source.data[volume], self.root / volume)
@@ -168,6 +173,7 @@ create table sparse (id int primary key, payload text) with (autovacuum_enabled 
 insert into sparse select g, repeat('s', 100) from generate_series(1, 2000) g;
 create index documents_gin on documents using gin (string_to_array(left(body, 100), '4'));
 create extension pgcrypto;
+grant select on all tables in schema public to app;
 vacuum (freeze, analyze) items;
 vacuum (freeze, analyze) documents;
 vacuum (freeze, analyze) warm;
@@ -222,8 +228,12 @@ def start(copied: Copy) -> str:
     return ""
 
 
-def verify(copied: Copy, then: Callable[[Server], object] | None = None) -> Report:
-    """verify-restore in this process, over real gateways."""
+def verify(
+    copied: Copy,
+    then: Callable[[Server], object] | None = None,
+    fingerprints: Mapping[str, str] | None = None,
+) -> Report:
+    """verify-restore in this process, over real gateways: of all depths where there are fingerprints."""
     server = copied.server
     assert server is not None
     if then:
@@ -240,7 +250,40 @@ def verify(copied: Copy, then: Callable[[Server], object] | None = None) -> Repo
         ports = Ports(
             KubeApi(configuration), PodInstances(pods), PodStructure(pods), Silence(), SystemClock()
         )
-        return verify_restore(copied.ref, copied.expected, ports, LIMITS)
+        limits = LIMITS
+        if fingerprints is not None:
+            plan = _plan(copied, server, fingerprints)
+            limits = replace(LIMITS, depth=Depth.CONTENT, content=plan)
+        return verify_restore(copied.ref, copied.expected, ports, limits)
+
+
+TABLES = ("items", "documents", "unvacuumed")
+
+
+def _plan(copied: Copy, server: Server, fingerprints: Mapping[str, str]) -> ContentPlan:
+    """The extension, and what each table held, asked as the application asks."""
+    checks = ["checks:", "  - {name: extension, kind: extensions, required: [pgcrypto]}"]
+    for table in TABLES:
+        known = fingerprints.get(table, "0" * 64)
+        checks.append(f"  - {{name: {table}, kind: table, table: {table}, fingerprint: '{known}'}}")
+    folder = copied.root / "credentials"
+    shown = folder / APPLICATION_ROLE
+    shown.mkdir(parents=True)
+    certificate = copied.backups.authority.client(APPLICATION_ROLE)
+    (folder / "ca.crt").write_bytes(copied.backups.authority.certificate)
+    (shown / "tls.crt").write_bytes(certificate.certificate)
+    (shown / "tls.key").write_bytes(certificate.key)
+    read, digest = read_checks("\n".join(checks).encode(), "checks.yaml")
+    return ContentPlan(read, digest, PsycopgClient(Credentials(folder), server.port), HOST)
+
+
+def fingerprints_of(backups: Backups) -> dict[str, str]:
+    """Of the tables of an undamaged restore, as its report tells them."""
+    with restored(backups, checksums=True) as copied:
+        assert not start(copied)
+        report = verify(copied, fingerprints={})
+    found = {finding.check: finding.found for finding in report.findings}
+    return {table: found[table].rpartition(" ")[2] for table in TABLES}
 
 
 def _put(copied: Copy) -> None:

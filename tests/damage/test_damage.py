@@ -8,7 +8,7 @@ import pytest
 from kanfunc.domain.finding import Status
 from kanfunc.domain.report import Report
 from tests.damage.kinds import CONTENT, IDENTITY, KINDS, NOTHING, START, STRUCTURE, Found, Kind
-from tests.damage.restoring import Backups, make_backups, restored, start, verify
+from tests.damage.restoring import Backups, fingerprints_of, make_backups, restored, start, verify
 from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -23,13 +23,20 @@ def backups() -> Iterator[Backups]:
         yield make_backups(lab)
 
 
+@pytest.fixture(scope="module")
+def fingerprints(backups: Backups) -> dict[str, str]:
+    return fingerprints_of(backups)
+
+
 CASES = [(kind, True) for kind in KINDS] + [(kind, False) for kind in KINDS if ALL or kind.on != kind.off]
 
 
 @pytest.mark.parametrize(
     ("kind", "checksums"), CASES, ids=[f"{kind.name}, {'on' if on else 'off'}" for kind, on in CASES]
 )
-def test_damage_is_found(backups: Backups, kind: Kind, *, checksums: bool) -> None:
+def test_damage_is_found(
+    backups: Backups, fingerprints: dict[str, str], kind: Kind, *, checksums: bool
+) -> None:
     expected = kind.on if checksums else kind.off
     with restored(backups, checksums=checksums) as copied:
         kind.do(copied)
@@ -38,7 +45,8 @@ def test_damage_is_found(backups: Backups, kind: Kind, *, checksums: bool) -> No
             assert trouble
             return
         assert not trouble
-        report = verify(copied, kind.then)
+        deep = expected.depth in {CONTENT, NOTHING}
+        report = verify(copied, kind.then, fingerprints if deep else None)
     assert_found(report, expected)
 
 
@@ -47,11 +55,12 @@ def assert_found(report: Report, expected: Found) -> None:
     told = "\n".join(map(str, bad.values()))
     spoiling = {tier for (tier, _), finding in bad.items() if finding.spoils}
     assert report.proven is not bool(spoiling)
-    if expected.depth in {NOTHING, CONTENT}:
+    if expected.depth == NOTHING:
         assert not spoiling, told
         return
     found = bad.get((expected.depth, expected.check))
     assert found, told
     assert found.status is (Status.WARNING if expected.warns else Status.FAILED)
-    assert spoiling - {STRUCTURE} == ({IDENTITY} if expected.depth == IDENTITY else set()), told
+    before = {IDENTITY: set(), STRUCTURE: {IDENTITY}, CONTENT: {IDENTITY, STRUCTURE}}[expected.depth]
+    assert not spoiling & before, told
     assert expected.warns is not bool(spoiling), told
