@@ -52,7 +52,8 @@ test-cluster: .venv/ready ## The walk-through on real Kubernetes (root, Go, Debi
 image-size: .venv/ready ## Size of the image by component, in MB
 	@$(RUN) tests.image
 
-test-all: test ## As `test`, with many more interleavings of the fence protocol and every way of the walk-through
+test-all: test ## As `test`, with every damage, many more interleavings of the fence protocol, and every way of the walk-through
+	@KANFUNC_DAMAGE_ALL=1 $(RUN) pytest tests/damage
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 	@$(RUN) tests.cluster build
 	@$(RUN) pytest -m cluster tests/cluster -v

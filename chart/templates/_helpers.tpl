@@ -136,6 +136,17 @@ template:
           {{- with .entry.depth }}
           - --depth={{ . }}
           {{- end }}
+          {{- with .entry.structure }}
+          {{- with .jobs }}
+          - --jobs={{ . }}
+          {{- end }}
+          {{- with .timeout }}
+          - --structure-timeout={{ . }}
+          {{- end }}
+          {{- if .installAmcheck }}
+          - --install-amcheck
+          {{- end }}
+          {{- end }}
           {{- with .entry.content }}
           - --checks=/checks/checks.yaml
           - --credentials=/credentials

@@ -84,7 +84,7 @@ def verify_restore_command(
         typer.Option(
             "--install-amcheck",
             envvar="KANFUNC_INSTALL_AMCHECK",
-            help="Install the extension amcheck in databases that lack it, and leave it there.",
+            help="Install amcheck and pg_visibility in databases that lack them, and leave them there.",
         ),
     ] = False,
     report: Annotated[

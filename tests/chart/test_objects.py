@@ -197,6 +197,10 @@ def test_verification_runs_in_its_namespace_and_may_not_read_secrets() -> None:
     once = parsed(app, job["spec"]["template"]["spec"]["containers"][0]["command"][1:])
     assert (once["namespace"], once["cluster"], once["wait_replicas"]) == ("shop", ["orders", "stock"], True)
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    daily = parsed(app, pod["containers"][0]["command"][1:])
+    deep = (daily["depth"], daily["jobs"], daily["structure_timeout"], daily["install_amcheck"])
+    assert deep == ("structure", 4, 7200, True)
     assert len([a for a in of_kind(manifests, "ServiceAccount") if a["metadata"]["namespace"] == "shop"]) == 1
 
 

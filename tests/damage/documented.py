@@ -13,7 +13,11 @@ CLIENT = ("wrong certificate authority", "expired certificate", "wrong password"
 
 
 def table(kinds: Iterable[Kind]) -> str:
-    rows = [f"| {kind.name} | {told(kind.on)} | {told(kind.off)} |" for kind in kinds if kind.name != "none at all"]
+    rows = [
+        f"| {kind.name} | {told(kind.on)} | {told(kind.off)} |"
+        for kind in kinds
+        if kind.name != "none at all"
+    ]
     rows += [f"| {name} | content: the check `login` | content: the check `login` |" for name in CLIENT]
     return "\n".join(["| damage | with data checksums | without |", "|---|---|---|", *rows]) + "\n"
 

@@ -45,7 +45,7 @@ class Kind:
 
 
 AMCHECK = Found(STRUCTURE, "tables and b-trees (amcheck)")
-COUNTS = Found(STRUCTURE, "lost pages")
+LOST = Found(STRUCTURE, "lost pages")
 FILES = Found(STRUCTURE, "files of relations")
 ITEMS, DOCUMENTS, UNVACUUMED = (Found(CONTENT, table) for table in ("items", "documents", "unvacuumed"))
 """By the fingerprint of that table, which somebody wrote down before; by nothing else."""
@@ -240,7 +240,7 @@ KINDS = (
     Kind(
         "visibility map that calls dead rows visible",
         Found(STRUCTURE, "data checksums"),
-        COUNTS,
+        LOST,
         claim_visible,
     ),
     Kind(
@@ -255,7 +255,7 @@ KINDS = (
     ),
     Kind(
         "zeroed page of a vacuumed table",
-        *same(COUNTS),
+        *same(LOST),
         lambda c: write(c.file("items"), BLOCK * PAGE, b"\0" * PAGE),
     ),
     Kind(

@@ -7,8 +7,8 @@ import pytest
 
 from kanfunc.domain.finding import Status
 from kanfunc.domain.report import Report
-from tests.damage.kinds import CONTENT, IDENTITY, KINDS, NOTHING, START, STRUCTURE, Found, Kind
-from tests.damage.restoring import Backups, fingerprints_of, make_backups, restored, start, verify
+from tests.damage.kinds import CONTENT, IDENTITY, KINDS, LOST, NOTHING, START, STRUCTURE, Found, Kind
+from tests.damage.restoring import DATABASE, Backups, fingerprints_of, make_backups, restored, start, verify
 from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -48,6 +48,25 @@ def test_damage_is_found(
         deep = expected.depth in {CONTENT, NOTHING}
         report = verify(copied, kind.then, fingerprints if deep else None)
     assert_found(report, expected)
+
+
+BY_PAGE = [
+    (kind, checksums)
+    for kind in KINDS
+    for found, checksums in ((kind.on, True), (kind.off, False))
+    if found == LOST and (checksums is False or ALL)
+]
+
+
+@pytest.mark.parametrize(("kind", "checksums"), BY_PAGE, ids=[kind.name for kind, _ in BY_PAGE])
+def test_lost_pages_are_found_by_pg_visibility_too(backups: Backups, kind: Kind, *, checksums: bool) -> None:
+    with restored(backups, checksums=checksums) as copied:
+        kind.do(copied)
+        assert not start(copied)
+        report = verify(copied, lambda server: server.sql("create extension pg_visibility", dbname=DATABASE))
+    assert_found(report, LOST)
+    [finding] = (finding for finding in report.findings if finding.check == LOST.check)
+    assert "pages, the first is" in finding.found
 
 
 def assert_found(report: Report, expected: Found) -> None:
