@@ -1,4 +1,4 @@
-"""The table of damage as docs/verification.md shows it: `python -m tests.damage.documented` writes it there."""
+"""The table of damage in docs/verification.md: `python -m tests.damage.documented` writes it there."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +28,7 @@ def told(found: Found) -> str:
     if found.depth == START:
         return "PostgreSQL does not come up (exit 1)"
     if found.depth == CONTENT:
-        what = "required extensions" if found.check == "extension" else "a fingerprint or count"
+        what = "required extensions" if found.check == "extension" else "the table's fingerprint"
         return f"content: {what}"
     return f"{found.depth}: {found.check}" + (" (a warning)" if found.warns else "")
 

@@ -232,7 +232,7 @@ KINDS = (
     Kind("byte flipped in a key of an index", *same(AMCHECK), flip_key),
     Kind("byte flipped in a TOAST value", AMCHECK, DOCUMENTS, lambda c: flip(c.file("toast"), PAGE - 9)),
     Kind(
-        "byte flipped in a visibility map, page said to be less visible",
+        "byte flipped in a visibility map, which then calls pages less visible (harmless)",
         Found(STRUCTURE, "data checksums"),
         Found(NOTHING),
         lambda c: flip(c.file("items", "_vm"), 25, 0xFF),
