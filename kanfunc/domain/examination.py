@@ -17,6 +17,12 @@ _KEPT = 20
 
 _PROGRESS = re.compile(r"(\d+)/(\d+) relations \( *\d+%\), *(\d+)/(\d+) pages \( *\d+%\)")
 """`pg_amcheck --progress` (pg_amcheck.c, progress_report)."""
+_ERROR = re.compile(r"(?:ERROR|FATAL|PANIC): +(\w{5}): (.*)")
+"""psql with VERBOSITY verbose. Warnings are none: each connection gives one where collations have changed."""
+_GONE, _ABORTED = "42P01", "25P02"
+"""The table was dropped meanwhile; what follows in a transaction that has failed."""
+_NOT_MADE = {"08", "40", "53", "55", "57"}
+"""Classes of SQLSTATE that say nothing of the data: connection, conflict, resources, intervention."""
 _PAGE_BYTES = 8192
 """Every operand image is built with pages of this size."""
 
@@ -90,7 +96,9 @@ class Examination:
     def read(self, line: str) -> None:
         """Take in the next line of the script's output."""
         source, _, text = line.partition(":")
-        if source == "amcheck":
+        if source == "complaint":
+            self._read_complaint(text)
+        elif source == "amcheck":
             self._read_amcheck(text)
         elif source == "counts":
             self._read_counts(text)
@@ -103,10 +111,12 @@ class Examination:
             self.progress = Progress(int(progress[3]) * _PAGE_BYTES, int(progress[4]) * _PAGE_BYTES)
         elif text.startswith("exit "):
             self.exit_code = int(text.removeprefix("exit "))
-        elif text.startswith("pg_amcheck: "):
-            if "amcheck is not installed" not in text:  # the survey tells of these databases
-                self.troubles.add(text.removeprefix("pg_amcheck: "))
-        elif text.startswith(" ") and self.complaints.first and self.complaints.first[-1].endswith(":"):
+        elif text.startswith("pg_amcheck: ") and "amcheck is not installed" not in text:
+            self.troubles.add(text.removeprefix("pg_amcheck: "))
+
+    def _read_complaint(self, text: str) -> None:
+        """A line that names a relation, and further ones, indented, that say what of it."""
+        if text.startswith(" ") and self.complaints.first and self.complaints.first[-1].endswith(":"):
             self.complaints.first[-1] += " " + text.strip()
         elif text.strip() and not text.startswith(" "):
             self.complaints.add(text.strip())
@@ -117,8 +127,16 @@ class Examination:
             self.counts_ended = True
         elif text.startswith("{"):
             self._take(self._parsed(text))
-        elif "current transaction is aborted" not in text and text.strip():
-            self.problems.add(text.removeprefix("psql:<stdin>:").strip())
+        elif error := _ERROR.search(text):
+            self._take_error(error[1], error[2])
+
+    def _take_error(self, state: str, message: str) -> None:
+        if state == _GONE:
+            self._table = ""
+        elif state[:2] in _NOT_MADE:
+            self.troubles.add(message)
+        elif state != _ABORTED:
+            self.problems.add(message)
 
     def _take(self, line: _Line) -> None:
         if line.counting is not None:
@@ -201,7 +219,8 @@ def _remedy(skipped: tuple[str, ...]) -> str:
 def _counts(run: Examination, reason: str) -> Finding:
     check, expected = "lost pages", "every page and row is there that the visibility map knows of"
     bad = [str(kept) for kept in (run.differing, run.uncounted, run.problems) if kept.count]
-    if bad and not (reason and not run.differing.count and not run.problems.count):
+    unfinished = reason or run.troubles.count
+    if bad and not (unfinished and not run.differing.count and not run.problems.count):
         return structural(
             check,
             Status.FAILED,
@@ -209,11 +228,11 @@ def _counts(run: Examination, reason: str) -> Finding:
             expected=expected,
             meaning="pages of a table are gone, or cannot be read: do not use this restore",
         )
-    if reason or not run.counts_ended:
+    if reason or not run.counts_ended or run.troubles.count:
         return structural(
             check,
             Status.NOT_CHECKED,
-            reason or "the counts did not come to their end",
+            reason or f"it did not come to its end: {run.troubles}",
             expected=expected,
             meaning=f"{run.counted} tables were looked at before",
         )

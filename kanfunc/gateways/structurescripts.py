@@ -51,7 +51,8 @@ look() {
   PGDATABASE="$1" psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres 2>&1 <<'SQL'
 select current_setting('server_version_num')::int >= 150000 as versioned \\gset
 \\if :versioned
-select coalesce(datcollversion <> pg_database_collation_actual_version(oid), false) as outdated
+select datcollversion is not null
+       and datcollversion is distinct from pg_database_collation_actual_version(oid) as outdated
   from pg_database where datname = current_database() \\gset
 \\else
 \\set outdated false
@@ -104,7 +105,7 @@ SQL
 }
 for oid in $(databases); do
   name=$(named "$oid")
-  if found=$(look "$name"); then printf '%s\\n' "$found"; else
+  if found=$(look "$name"); then printf '%s\\n' "$found" | sed '/^{/!d'; else
     sql -v name="$name" -v failure="$found" <<'SQL'
 select json_build_object('name', :'name', 'failure', :'failure');
 SQL
@@ -154,7 +155,7 @@ EXAMINE = (
     + """
 counts() {
   for oid in $(databases); do
-    PGDATABASE=$(named "$oid") psql -XAtq -v VERBOSITY=terse -v install="$1" -U postgres <<'SQL'
+    PGDATABASE=$(named "$oid") psql -XAtq -v VERBOSITY=verbose -v install="$1" -U postgres <<'SQL'
 select :'install' = 'yes' and exists (
     select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
     as install \\gset
@@ -199,12 +200,13 @@ SQL
 counts "$3" 2>&1 | sed -u 's/^/counts:/' &
 if command -v pg_amcheck >/dev/null; then
   install=; [ "$3" != yes ] || install=--install-missing
+  exec 4>&1
   {
     {
       code=0
       pg_amcheck --all -U postgres --jobs="$2" --progress $install 2>&3 || code=$?
       echo "exit $code" >&3
-    } | sed -u '1,200!d'
+    } | sed -u '1,200!d;s/^/complaint:/' >&4
   } 3>&1 | sed -u 's/^/amcheck:/'
 fi
 wait

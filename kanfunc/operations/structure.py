@@ -25,6 +25,8 @@ def structure_of(
     start = ports.clock.monotonic()
     try:
         survey = ports.structure.survey(ref, primary, limits.seconds)
+        if survey.listed("short", "missing").count:  # or cut, or dropped, by somebody while we looked
+            survey = ports.structure.survey(ref, primary, limits.seconds)
     except ExecForbidden:
         raise
     except ExecFailed as failure:

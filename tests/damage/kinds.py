@@ -306,6 +306,11 @@ KINDS = (
         then=sql("update pg_index set indisvalid = false where indexrelid = 'documents_gin'::regclass"),
     ),
     Kind(
+        "collation version of another operating system",
+        *same(Found(STRUCTURE, "collation versions", warns=True)),
+        then=sql("update pg_database set datcollversion = '1' where datname = 'app'"),
+    ),
+    Kind(
         "constraint that was never validated",
         *same(Found(STRUCTURE, "validated constraints", warns=True)),
         then=sql("alter table items add constraint short check (length(payload) < 5) not valid"),

@@ -76,8 +76,8 @@ def test_nothing_to_complain_of() -> None:
     [
         (
             [
-                'amcheck:heap table "app.public.items", block 10, offset 2:',
-                "amcheck:    line pointer is garbage",
+                'complaint:heap table "app.public.items", block 10, offset 2:',
+                "complaint:    line pointer is garbage",
                 "amcheck:exit 2",
             ],
             AMCHECK,
@@ -100,7 +100,7 @@ def test_nothing_to_complain_of() -> None:
             LOST,
             "app: public.a has lost 2 pages, the first is 17",
         ),
-        (["counts:psql:<stdin>:9: ERROR:  invalid page in block 3"], LOST, "invalid page in block 3"),
+        (["counts:psql:<stdin>:9: ERROR:  XX001: invalid page in block 3"], LOST, "invalid page in block 3"),
         (['after:{"checksum_failures" : 2}'], CHECKSUMS, "2 failures"),
     ],
 )
@@ -124,12 +124,48 @@ def test_a_table_that_gave_no_count_is_bad() -> None:
     assert judged(*lines)[LOST].status is Status.FAILED
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "counts:psql:<stdin>:9: ERROR:  57P01: terminating connection due to administrator command",
+        "counts:psql:<stdin>:9: ERROR:  53200: out of memory",
+        "amcheck:pg_amcheck: error: connection to server failed",
+    ],
+)
+def test_trouble_says_nothing_of_the_data(line: str) -> None:
+    found = judged(*but(line))
+    assert {each.status for each in found.values()} >= {Status.NOT_CHECKED}
+    assert Status.FAILED not in {each.status for each in found.values()}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'amcheck:WARNING:  database "app" has a collation version mismatch',
+        'counts:WARNING:  01000: database "app" has a collation version mismatch',
+        "counts:LOCATION:  CheckMyDatabase, postinit.c:463",
+        'amcheck:pg_amcheck: warning: skipping database "a": amcheck is not installed',
+    ],
+)
+def test_warnings_are_no_damage(line: str) -> None:
+    assert proven(judged(*but(line)).values(), [Tier.STRUCTURE])
+
+
+def test_a_table_that_was_dropped_meanwhile_is_no_damage() -> None:
+    gone = [
+        'counts:{"counting" : "public.gone", "database" : "app"}',
+        'counts:psql:<stdin>:9: ERROR:  42P01: relation "public.gone" does not exist',
+        "counts:psql:<stdin>:9: ERROR:  25P02: current transaction is aborted",
+    ]
+    assert judged(*gone, *GOOD)[LOST].status is Status.PASSED
+
+
 def test_cut_off_at_its_limit_nothing_is_good_and_damage_is_told() -> None:
     cut = "sh in pod edb/a-1 did not end within 1 s"
     found = judged(*GOOD[:4], reason=cut)
     assert {found[AMCHECK].status, found[LOST].status} == {Status.NOT_CHECKED}
     assert found[AMCHECK].found == cut
-    found = judged('amcheck:btree index "app.public.i":', "amcheck:    ERROR:  bad", reason=cut)
+    found = judged('complaint:btree index "app.public.i":', "complaint:    ERROR:  bad", reason=cut)
     assert found[AMCHECK].status is Status.FAILED
 
 
@@ -149,7 +185,7 @@ def test_a_database_without_amcheck_is_not_checked(
 
 
 def test_complaints_without_end_are_counted_not_kept() -> None:
-    run = examined(*(f"amcheck:heap table {number}" for number in range(100_000)))
+    run = examined(*(f"complaint:heap table {number}" for number in range(100_000)))
     assert run.complaints.count == 100_000
     assert len(run.complaints.first) == 20
 
