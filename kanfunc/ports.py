@@ -1,11 +1,13 @@
 """The Protocols between the operations and the world. Gateways implement them; tests may, too."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.coldness import Control, WalTail
+from kanfunc.domain.content import Answer, Question
+from kanfunc.domain.examination import ExaminationLimits
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
@@ -13,8 +15,9 @@ from kanfunc.domain.mark import Inscription
 from kanfunc.domain.record import Changes, Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.snapshots import VolumeSnapshot
+from kanfunc.domain.survey import Survey
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
-from kanfunc.domain.world import Cluster, ClusterRef, Instance, RunningBackup, Volume, World
+from kanfunc.domain.world import Change, Cluster, ClusterRef, Instance, RunningBackup, Volume, World
 
 
 class Clock(Protocol):
@@ -67,6 +70,9 @@ class ClusterApi(Protocol):
     def without_snapshot_class(self, volumes: Sequence[Volume]) -> tuple[str, ...]:
         """Names of the volumes whose driver has no VolumeSnapshotClass: their snapshots cannot be seen."""
 
+    def other_pods(self, ref: ClusterRef) -> tuple[str, ...]:
+        """Names of the pods in its namespace that run and belong neither to a cluster nor to us."""
+
     def announce(self, cluster: Cluster, reason: str, message: str, *, warning: bool = False) -> None:
         """An Event on the Cluster. Never raises: an Event is news, not a step."""
 
@@ -95,6 +101,8 @@ class Stopped:
     control: Control
     wal: WalTail
     digest: str
+    version: str = ""
+    """Of PostgreSQL's programs."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +112,6 @@ class Inspection:
     running: bool
     digest: str
     files: Mapping[str, Inscription]
-
-
-@dataclass(frozen=True)
-class Change:
-    """A Cluster as it became; None: it is gone, or what changed was one of its pods or volumes."""
-
-    ref: ClusterRef
-    cluster: Cluster | None = None
 
 
 class Fleet(Protocol):
@@ -183,6 +183,47 @@ class InstanceShell(Protocol):
         """What follows the shutdown checkpoint of a cold primary in that instance's WAL."""
 
 
+@dataclass(frozen=True)
+class Session:
+    """Who logs in where, and whom he then becomes. method: how; None is what there are credentials for.
+
+    server: start time of the postmaster that must answer; seconds: for each statement.
+    """
+
+    host: str
+    database: str
+    user: str
+    role: str | None
+    method: str | None
+    server: str
+    seconds: int
+
+
+class DatabaseClient(Protocol):
+    """The way of an application: over the network, with verified TLS. Every method may raise ClientFailed."""
+
+    def ask(self, session: Session, question: Question) -> Answer:
+        """Ask in a read-only transaction; no more rows are fetched than are of interest."""
+
+    def log_in(self, session: Session) -> str:
+        """Write a temporary table and read it back; the version of TLS."""
+
+    def addresses(self, user: str) -> list[tuple[str, str]]:
+        """Key and host of whatever that user's credentials hold besides."""
+
+
+class StructureShell(Protocol):
+    """How the structure of a restored database is looked at. Raises as InstanceShell does."""
+
+    def survey(self, ref: ClusterRef, primary: str, seconds: float) -> Survey:
+        """What catalogs and file sizes say."""
+
+    def examine(
+        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, tell: Callable[[str], None]
+    ) -> None:
+        """Run pg_amcheck and what goes with it, telling each line; on a failure all of it is ended there."""
+
+
 class Journal(Protocol):
     """Where the story is told: one line per step, and the outputs that Kanister keeps."""
 
@@ -202,5 +243,6 @@ class Ports:
 
     api: ClusterApi
     shell: InstanceShell
+    structure: StructureShell
     journal: Journal
     clock: Clock

@@ -6,13 +6,16 @@ The only composition root. Heavy imports happen when they are needed, so that `-
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
+from kanfunc.domain.report import Report
 from kanfunc.gateways.console import Console, SystemClock
+from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.watchdog import Watchdog
 from kanfunc.ports import Clock, Fleet, Ports
 
@@ -45,14 +48,44 @@ def real_world(console: Console) -> Ports:
     from kanfunc.gateways.kube import KubeApi
     from kanfunc.gateways.kubeclient import connect
     from kanfunc.gateways.podexec import PodExec
+    from kanfunc.gateways.structure import PodStructure
 
     configuration = connect()
+    pods = PodExec(configuration)
     return Ports(
         api=KubeApi(configuration),
-        shell=PodInstances(PodExec(configuration)),
+        shell=PodInstances(pods),
+        structure=PodStructure(pods),
         journal=console,
         clock=SystemClock(),
     )
+
+
+def content_plan(checks: Path, credentials: Path, host: str | None, port: int) -> ContentPlan:
+    """What depth content needs; raises Refused where the file is wrong, or credentials are missing."""
+    from kanfunc.domain.checksfile import LONGEST, read_checks
+    from kanfunc.gateways.client import PsycopgClient
+    from kanfunc.gateways.credentials import Credentials
+
+    with checks.open("rb") as file:
+        plan, digest = read_checks(file.read(LONGEST + 1), str(checks))
+    shown = Credentials(credentials)
+    shown.require(plan)
+    return ContentPlan(plan, digest, PsycopgClient(shown, port), host)
+
+
+def as_html(report: Report) -> str:
+    """One file that needs nothing else."""
+    from kanfunc.gateways.html import render
+
+    return render(report)
+
+
+def embedded(page: str) -> str:
+    """The report's JSON in such a file; raises Malformed."""
+    from kanfunc.gateways.html import extract
+
+    return extract(page)
 
 
 def fleet() -> Fleet:

@@ -133,8 +133,79 @@ template:
           {{- if .entry.waitReplicas }}
           - --wait-replicas
           {{- end }}
+          {{- with .entry.depth }}
+          - --depth={{ . }}
+          {{- end }}
+          {{- with .entry.structure }}
+          {{- with .jobs }}
+          - --jobs={{ . }}
+          {{- end }}
+          {{- with .timeout }}
+          - --structure-timeout={{ . }}
+          {{- end }}
+          {{- if .installAmcheck }}
+          - --install-amcheck
+          {{- end }}
+          {{- end }}
+          {{- with .entry.content }}
+          - --checks=/checks/checks.yaml
+          - --credentials=/credentials
+          {{- end }}
+          {{- if .entry.reportClaim }}
+          - --report=/reports
+          {{- end }}
           - --primary-timeout={{ .root.Values.timeouts.primary }}
           - --stream-timeout={{ .root.Values.timeouts.stream }}
         securityContext: {{- include "edb-kasten.containerSecurity" .root | nindent 10 }}
         resources: {{- toYaml .root.Values.hooks.resources | nindent 10 }}
+        {{- if or .entry.content .entry.reportClaim }}
+        volumeMounts:
+          {{- if .entry.content }}
+          - {name: checks, mountPath: /checks, readOnly: true}
+          - {name: credentials, mountPath: /credentials, readOnly: true}
+          - {name: private, mountPath: /tmp}
+          {{- end }}
+          {{- if .entry.reportClaim }}
+          - {name: reports, mountPath: /reports}
+          {{- end }}
+        {{- end }}
+    {{- if or .entry.content .entry.reportClaim }}
+    volumes:
+      {{- with .entry.content }}
+      - name: checks
+        configMap: {name: {{ .checks }}, items: [{key: checks.yaml, path: checks.yaml}]}
+      # the kubelet mounts these: the account may read no Secret
+      - name: credentials
+        projected:
+          sources:
+            - secret: {name: {{ .authoritySecret }}, items: [{key: ca.crt, path: ca.crt}]}
+            {{- range $user := .users }}
+            {{- with $user.passwordSecret }}
+            - secret: {name: {{ . }}, items: [{key: password, path: {{ $user.name }}/password}]}
+            # addresses in it that still name the namespace of the source are warned of
+            - secret:
+                name: {{ . }}
+                optional: true
+                items:
+                  {{- range list "uri" "jdbc-uri" "fqdn-uri" "fqdn-jdbc-uri" }}
+                  - {key: {{ . }}, path: {{ $user.name }}/{{ . }}}
+                  {{- end }}
+            {{- end }}
+            {{- with $user.certificateSecret }}
+            - secret:
+                name: {{ . }}
+                items:
+                  - {key: tls.crt, path: {{ $user.name }}/tls.crt}
+                  - {key: tls.key, path: {{ $user.name }}/tls.key}
+            {{- end }}
+            {{- end }}
+      # for a copy of the key that only we can read, as libpq demands
+      - name: private
+        emptyDir: {medium: Memory, sizeLimit: 1Mi}
+      {{- end }}
+      {{- with .entry.reportClaim }}
+      - name: reports
+        persistentVolumeClaim: {claimName: {{ . }}}
+      {{- end }}
+    {{- end }}
 {{- end }}

@@ -2,27 +2,23 @@
 
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, NoReturn
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import typer
 
 from kanfunc import __version__
+from kanfunc.cli.report import report_command
+from kanfunc.cli.selecting import select_refs
+from kanfunc.cli.verify import verify_restore_command
 from kanfunc.cli.watchdog import stand_down_command, watchdog_command
 from kanfunc.domain.codec import encode
-from kanfunc.domain.flavour import FLAVOURS, FlavourName
-from kanfunc.domain.report import Report
-from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.console import Console, LogFormat
 from kanfunc.operations.coldstop import StopLimits
 from kanfunc.operations.elect import elect
 from kanfunc.operations.fence import FenceLimits, fence
-from kanfunc.operations.selection import select_clusters
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
-from kanfunc.operations.verify_restore import VerifyLimits, verify_restores
-from kanfunc.options import WEEK, Clusters, Flavours, HookTimeout, Namespace, StreamTimeout, seconds
-from kanfunc.ports import Ports
+from kanfunc.options import Clusters, Flavours, HookTimeout, Namespace, StreamTimeout, seconds
 from kanfunc.process import Commands, real_world, run
 
 app = typer.Typer(
@@ -92,7 +88,7 @@ def fence_command(
         stop=StopLimits(hook=hook_timeout, stop=stop_timeout),
     )
     ports = real_world(context.obj)
-    records = fence(_refs(ports, namespace, cluster, flavour), str(uuid4()), ports, limits)
+    records = fence(select_refs(ports, namespace, cluster, flavour), str(uuid4()), ports, limits)
     ports.journal.output("fenceId", records[0].id)
     ports.journal.output("fences", encode(records))
 
@@ -130,65 +126,7 @@ def unfence_command(
         repeat_within=timedelta(seconds=hook_budget),
     )
     ports = real_world(context.obj)
-    unfence(_refs(ports, namespace, cluster, flavour), outcome, ports, limits)
-
-
-@app.command("verify-restore")
-def verify_restore_command(
-    context: typer.Context,
-    namespace: Namespace,
-    cluster: Clusters = None,
-    flavour: Flavours = None,
-    expect_fence_id: Annotated[
-        UUID | None,
-        typer.Option(envvar="KANFUNC_EXPECT_FENCE_ID", help="The fence that the restore point must be of."),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="KANFUNC_REPORT",
-            help="Folder for the report, as text and JSON.",
-            exists=True,
-            file_okay=False,
-            writable=True,
-        ),
-    ] = None,
-    wait_replicas: Annotated[
-        bool,
-        typer.Option("--wait-replicas", envvar="KANFUNC_WAIT_REPLICAS", help="Wait for all replicas, too."),
-    ] = False,
-    primary_timeout: Annotated[int, seconds("primary-timeout", "For the primary to come back.")] = 900,
-    stream_timeout: StreamTimeout = 300,
-    clock_tolerance: Annotated[
-        int,
-        typer.Option(
-            envvar="KANFUNC_CLOCK_TOLERANCE",
-            min=0,
-            max=WEEK,
-            metavar="SECONDS",
-            help="How far the clocks of the nodes and of the API server may differ.",
-        ),
-    ] = 30,
-) -> None:
-    """Prove that the restored clusters continue exactly the fence point.
-
-    Run after a restore (restore action's hook, or by hand). Clears the fence that the restore point carried
-    along, waits for the primary, and compares the database with the marks that the fence left in its volumes.
-    Exit 2: this is not what was fenced, or it cannot be proven.
-    """
-    limits = VerifyLimits(
-        primary=primary_timeout,
-        replicas=stream_timeout if wait_replicas else None,
-        clock_tolerance=timedelta(seconds=clock_tolerance),
-    )
-    ports = real_world(context.obj)
-    verify_restores(
-        _refs(ports, namespace, cluster, flavour),
-        str(expect_fence_id) if expect_fence_id else None,
-        ports,
-        limits,
-        publish=lambda found: _publish(found, context.obj, report),
-    )
+    unfence(select_refs(ports, namespace, cluster, flavour), outcome, ports, limits)
 
 
 @app.command("elect")
@@ -202,30 +140,15 @@ def elect_command(
     Kasten discovers the volumes; clusters of operators with an adapter are left to it.
     """
     ports = real_world(context.obj)
-    for ref in _refs(ports, namespace, cluster, flavour):
+    for ref in select_refs(ports, namespace, cluster, flavour):
         if elected := elect(ref, ports):
             ports.journal.step("elected", cluster=str(ref), instance=elected.instance)
 
 
+app.command("verify-restore")(verify_restore_command)
+app.command("report")(report_command)
 app.command("watchdog")(watchdog_command)
 app.command("stand-down")(stand_down_command)
-
-
-def _publish(report: Report, console: Console, folder: Path | None) -> None:
-    console.say(report.text())
-    console.output("proven", "true" if report.proven else "false")
-    console.output("report", encode(report))
-    if folder:
-        name = f"{report.namespace}-{report.cluster}"
-        (folder / f"{name}.json").write_text(encode(report) + "\n")
-        (folder / f"{name}.txt").write_text(report.text() + "\n")
-
-
-def _refs(
-    ports: Ports, namespace: str, names: list[str] | None, flavours: list[FlavourName] | None
-) -> list[ClusterRef]:
-    wanted = [each for each in FLAVOURS if not flavours or each.name in flavours]
-    return [cluster.ref for cluster in select_clusters(ports, namespace, names or [], wanted)]
 
 
 def main() -> NoReturn:

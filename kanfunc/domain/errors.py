@@ -83,6 +83,19 @@ class WatchBroken(ApiFailed):
     """A watch ended early: list again and go on."""
 
 
+class ClientFailed(PlatformFailed):
+    """A client of the database did not get through, or its statement failed.
+
+    sqlstate: PostgreSQL's code of a statement that failed; empty where there was no session.
+    stranger: there is a session, but with another server than the one under examination.
+    """
+
+    def __init__(self, found: str, *, sqlstate: str = "", stranger: bool = False) -> None:
+        super().__init__(found)
+        self.sqlstate = sqlstate
+        self.stranger = stranger
+
+
 class ExecFailed(PlatformFailed):
     """A command in a pod failed, ran out of time, or its connection was cut before its end was seen."""
 

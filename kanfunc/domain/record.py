@@ -64,6 +64,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     control_version: str
     shutdown_checkpoint: Lsn | None = None
     """Where the WAL of a stopped primary ends; None on a standby."""
+    server_version: str = ""
+    """What ran there, as in "15.18 (Debian 15.18-0+deb12u1)"; empty in older marks."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

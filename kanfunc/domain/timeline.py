@@ -17,6 +17,9 @@ class PrimaryFacts(msgspec.Struct, frozen=True, kw_only=True):
     timeline: int
     xid_status: str | None
     history: str = ""
+    started: str = ""
+    """When this postmaster started, in its own words: tells it from every other server."""
+    version: str = ""
 
     @property
     def initialised(self) -> datetime:

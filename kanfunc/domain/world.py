@@ -82,6 +82,14 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A Cluster as it became; None: it is gone, or what changed was one of its pods or volumes."""
+
+    ref: ClusterRef
+    cluster: Cluster | None = None
+
+
+@dataclass(frozen=True)
 class Volume:
     """A PersistentVolumeClaim of the cluster. `created` is the API server's clock."""
 

@@ -8,9 +8,8 @@ from kubernetes import client, watch
 
 from kanfunc.domain.errors import ApiFailed, WatchBroken
 from kanfunc.domain.flavour import Flavour
-from kanfunc.domain.world import Cluster, ClusterRef, Manifest
+from kanfunc.domain.world import Change, Cluster, ClusterRef, Manifest
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, read, translated
-from kanfunc.ports import Change
 
 _WATCH_SECONDS = 300
 """A watch is opened anew this often, without a list: a connection that died without a word is noticed."""

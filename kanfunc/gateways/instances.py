@@ -37,7 +37,7 @@ class PodInstances:
 
     def replication(self, ref: ClusterRef, primary: str) -> Replication:
         """See InstanceShell."""
-        return _decoded(self._run(ref, primary, scripts.REPLICATION, _LOOK_SECONDS), Replication)
+        return decoded(self._run(ref, primary, scripts.REPLICATION, _LOOK_SECONDS), Replication)
 
     def emit_bound(self, ref: ClusterRef, primary: str, fence_id: str) -> Bound:
         """See InstanceShell."""
@@ -51,7 +51,7 @@ class PodInstances:
         output = self._run(
             ref, instance, scripts.AWAIT_REPLAY, seconds + _LOOK_SECONDS, str(bound), f"{seconds:.0f}"
         )
-        with _readable(output):
+        with readable(output):
             reached, position, behind = output.strip().split("|")
             return Replay(reached == "t", Lsn.parse(position), float(behind))
 
@@ -62,12 +62,13 @@ class PodInstances:
     def await_stopped(self, ref: ClusterRef, instance: str, seconds: float) -> Stopped:
         """See InstanceShell."""
         output = self._run(ref, instance, scripts.AWAIT_STOPPED, seconds)
-        with _readable(output):
-            found = _sections(output)
+        with readable(output):
+            found = sections(output)
             return Stopped(
                 control=Control.parse(found["control"]),
                 wal=WalTail(Segment(found["segment"]), found["record"], found["complaint"], found["newest"]),
                 digest=found["digest"],
+                version=found["version"].partition("(PostgreSQL) ")[2],
             )
 
     def inspect(self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume]) -> Inspection:
@@ -75,8 +76,8 @@ class PodInstances:
         roots = _roots(instance, volumes)
         arguments = (MARK_FILE, VERDICT_FILE, *roots.values())
         output = self._run(ref, instance.name, scripts.INSPECT, _LOOK_SECONDS, *arguments)
-        with _readable(output):
-            found = _sections(output)
+        with readable(output):
+            found = sections(output)
             return Inspection(
                 running=found["running"] != "no",
                 digest=found["digest"],
@@ -116,16 +117,16 @@ class PodInstances:
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """See InstanceShell."""
         output = self._run(ref, primary, scripts.PRIMARY_FACTS, _LOOK_SECONDS, xid)
-        with _readable(output):
-            found = _sections(output)
-            return msgspec.structs.replace(_decoded(found["facts"], PrimaryFacts), history=found["history"])
+        with readable(output):
+            found = sections(output)
+            return msgspec.structs.replace(decoded(found["facts"], PrimaryFacts), history=found["history"])
 
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """See InstanceShell."""
         arguments = (f"{switch.child}", f"{switch.position}")
         output = self._run(ref, instance, scripts.PROMOTION, _LOOK_SECONDS, *arguments)
-        with _readable(output):
-            found = _sections(output)
+        with readable(output):
+            found = sections(output)
             written = found["history"]
             return PromotionFacts(
                 end_of_recovery=found["record"],
@@ -136,8 +137,8 @@ class PodInstances:
         """See InstanceShell."""
         arguments = (f"{proof.timeline}", f"{proof.shutdown_checkpoint}")
         output = self._run(ref, instance, scripts.RESUMPTION, _LOOK_SECONDS, *arguments)
-        with _readable(output):
-            found = _sections(output)
+        with readable(output):
+            found = sections(output)
             return ResumptionFacts(checkpoint=found["checkpoint"], first_commit=found["commit"])
 
     def _run(self, ref: ClusterRef, pod: str, script: str, seconds: float, *arguments: str) -> str:
@@ -150,10 +151,10 @@ def _roots(instance: Instance, volumes: Sequence[Volume]) -> dict[str, str]:
     return {volume.name: instance.mounts[volume.name] for volume in volumes}
 
 
-def _sections(output: str) -> dict[str, str]:
+def sections(output: str) -> dict[str, str]:
     r"""Split a script's output at its headings.
 
-    >>> _sections("\n--kanfunc:digest\nabc\n\n--kanfunc:running\nno\n")
+    >>> sections("\n--kanfunc:digest\nabc\n\n--kanfunc:running\nno\n")
     {'digest': 'abc', 'running': 'no'}
     """
     parts = f"\n{output}".split(f"\n{scripts.SECTION}")[1:]
@@ -162,7 +163,7 @@ def _sections(output: str) -> dict[str, str]:
 
 
 @contextmanager
-def _readable(output: str) -> Iterator[None]:
+def readable(output: str) -> Iterator[None]:
     """Turn a failure to parse a script's output into ours."""
     try:
         yield
@@ -170,7 +171,8 @@ def _readable(output: str) -> Iterator[None]:
         raise ExecFailed(f"the answer {output.strip()[:200]!r} cannot be read: {error!r}") from error
 
 
-def _decoded(text: str, shape: type[T]) -> T:
+def decoded(text: str, shape: type[T]) -> T:
+    """Parse a script's JSON; raises ExecFailed."""
     try:
         return decode(text, shape)
     except Malformed as error:

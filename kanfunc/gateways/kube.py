@@ -173,6 +173,14 @@ class KubeApi:
         snapshottable = {item["metadata"]["name"] for item in storage if item["provisioner"] in drivers}
         return tuple(volume.name for volume in volumes if volume.storage_class not in snapshottable)
 
+    def other_pods(self, ref: ClusterRef) -> tuple[str, ...]:
+        """See ClusterApi."""
+        selector = f"!{ref.flavour.key('cluster')},app.kubernetes.io/name!=edb-kasten"
+        with translated(f"list pods of namespace {ref.namespace}"):
+            pods = items(self._core.list_namespaced_pod, ref.namespace, label_selector=selector)
+        running = (pod for pod in pods if (pod.get("status") or {}).get("phase") in {"Pending", "Running"})
+        return tuple(sorted(pod["metadata"]["name"] for pod in running))
+
     def announce(self, cluster: Cluster, reason: str, message: str, *, warning: bool = False) -> None:
         """See ClusterApi."""
         now = datetime.now(UTC)  # noqa: TID251 - an Event tells when its reporter saw it

@@ -3,6 +3,8 @@
 import json
 import re
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +46,11 @@ class PodExec:
         self._core = client.CoreV1Api(client.ApiClient(configuration))
         self._connecting = threading.Lock()
 
-    def run(self, namespace: str, pod: str, argv: Argv, seconds: float) -> str:
+    def run(
+        self, namespace: str, pod: str, argv: Argv, seconds: float, tell: Callable[[str], None] | None = None
+    ) -> str:
         """The output of a command that exits 0; ExecFailed otherwise, NotFound where there is no such pod.
+        With `tell` each line is told as it comes, and not returned.
 
         The limit is kept inside the pod by coreutils' `timeout`: a command outlives the connection that
         started it, so only there can it be ended.
@@ -54,7 +59,7 @@ class PodExec:
         what = f"{argv[0]} in pod {namespace}/{pod}"
         socket = self._open(namespace, pod, limited)
         try:
-            finished = _follow(socket, what, seconds + _GRACE_SECONDS)
+            finished = _follow(socket, what, seconds + _GRACE_SECONDS, tell)
         finally:
             socket.close()
             socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
@@ -101,10 +106,13 @@ def _message(error: ApiException) -> str:
     return str(json.loads(message[1])) if message else str(error.reason)
 
 
-def _follow(socket: Any, what: str, seconds: float) -> Finished:
+def _follow(socket: Any, what: str, seconds: float, tell: Callable[[str], None] | None) -> Finished:
     """Read to the end. ExecFailed when the end was not seen: the command may still be running."""
     try:
-        socket.run_forever(timeout=seconds)
+        if tell:
+            _tell_lines(socket, seconds, tell)
+        else:
+            socket.run_forever(timeout=seconds)
         code = socket.returncode
     except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
         raise ExecFailed(
@@ -114,3 +122,11 @@ def _follow(socket: Any, what: str, seconds: float) -> Finished:
     if code is None:
         raise ExecFailed(f"no news of the end of {what} within {seconds:g} s")
     return Finished(code, socket.read_channel(STDOUT_CHANNEL), socket.read_channel(STDERR_CHANNEL)[-_TAIL:])
+
+
+def _tell_lines(socket: Any, seconds: float, tell: Callable[[str], None]) -> None:
+    end = time.monotonic() + seconds
+    while socket.is_open() and (left := end - time.monotonic()) > 0:
+        tell(socket.readline_channel(STDOUT_CHANNEL, timeout=left))
+    for line in socket.read_channel(STDOUT_CHANNEL).splitlines():
+        tell(line)

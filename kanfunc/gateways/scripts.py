@@ -12,7 +12,7 @@ outlive a postmaster that was killed.
 
 SECTION = "--kanfunc:"
 
-_PRELUDE = """
+PRELUDE = """
 set -eu
 export LC_ALL=C TZ=UTC PGCONNECT_TIMEOUT=5 PGAPPNAME=kanfunc
 section() { printf '\\n--kanfunc:%s\\n' "$1"; }
@@ -33,7 +33,7 @@ digest() {
 """
 
 REPLICATION = (
-    _PRELUDE
+    PRELUDE
     + """
 sql <<'SQL'
 select json_build_object(
@@ -49,7 +49,7 @@ SQL
 
 # One transaction of our own: its flush carries every earlier commit to disk, and it waits for no standby.
 EMIT_BOUND = (
-    _PRELUDE
+    PRELUDE
     + """
 PGOPTIONS='-c statement_timeout=10s -c lock_timeout=5s' sql -v id="$1" <<'SQL'
 begin;
@@ -64,7 +64,7 @@ SQL
 
 # Prints whether $1 was replayed within $2 seconds, the position, and the age of the newest known commit.
 AWAIT_REPLAY = (
-    _PRELUDE
+    PRELUDE
     + """
 end=$(( $(date +%s) + $2 ))
 while :; do
@@ -84,7 +84,7 @@ printf '%s\\n' "$state"
 # Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say. pg_waldump is
 # given the files by name: else it learns the segment size from any file, and fails where that is still empty.
 AWAIT_STOPPED = (
-    _PRELUDE
+    PRELUDE
     + """
 while running; do sleep 0.1; done
 exec 3>&1
@@ -115,6 +115,8 @@ section segment
 echo "$state"
 section newest
 printf '%s\\n' "$newest"
+section version
+pg_controldata -V
 section digest
 digest
 """
@@ -122,7 +124,7 @@ digest
 
 # $1: mark file, $2: verdict file, then the volume roots.
 INSPECT = (
-    _PRELUDE
+    PRELUDE
     + """
 mark=$1 verdict=$2; shift 2
 section digest
@@ -139,7 +141,7 @@ if running; then echo yes; else echo no; fi
 # $1: file name, $2: its text, then the volume roots. Written beside and renamed, so that a file is whole or
 # not there; then everything on that volume, PostgreSQL's files included, is forced to disk.
 INSCRIBE = (
-    _PRELUDE
+    PRELUDE
     + """
 name=$1 text=$2; shift 2
 umask 077
@@ -155,7 +157,7 @@ done
 
 # $1: mark file, $2: fence id, then the volume roots.
 ERASE_MARKS = (
-    _PRELUDE
+    PRELUDE
     + """
 name=$1 id=$2; shift 2
 for root in "$@"; do
@@ -166,7 +168,7 @@ done
 
 # $1: instance, $2: seconds, $3: yes when it must have replayed what the primary has now.
 AWAIT_STREAMING = (
-    _PRELUDE
+    PRELUDE
     + """
 end=$(( $(date +%s) + $2 ))
 goal=0/0; [ "$3" != yes ] || goal=$(sql -c 'select pg_current_wal_flush_lsn()')
@@ -185,7 +187,7 @@ done
 
 # $1: seconds.
 AWAIT_WRITABLE = (
-    _PRELUDE
+    PRELUDE
     + """
 end=$(( $(date +%s) + $1 ))
 while :; do
@@ -198,7 +200,7 @@ done
 
 # $1: xid. The timeline is read from the WAL that is written now: the control file learns of it later.
 PRIMARY_FACTS = (
-    _PRELUDE
+    PRELUDE
     + """
 section facts
 sql -v xid="$1" <<'SQL'
@@ -207,6 +209,8 @@ with now as (
 select json_build_object(
   'system_identifier', (select system_identifier::text from pg_control_system()),
   'timeline', timeline,
+  'version', current_setting('server_version'),
+  'started', (pg_postmaster_start_time() at time zone 'UTC')::text,
   'xid_status', case when :'xid'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'in the future'
                      else pg_xact_status(:'xid'::xid8) end)
 from now;
@@ -219,7 +223,7 @@ if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
 
 # $1: timeline, $2: shutdown checkpoint. What stands there, and the first commit after it.
 RESUMPTION = (
-    _PRELUDE
+    PRELUDE
     + """
 wal() { pg_waldump -p "$PGDATA/pg_wal" -t "$@" 2>/dev/null || true; }
 section checkpoint
@@ -232,7 +236,7 @@ wal "$1" -s "$2" -r Transaction | grep -m 1 -E 'desc: (COMMIT|ABORT)' || true
 # $1: the new timeline, $2: where it begins. The end of recovery is its first record, unless a torn one had to
 # be written over. No more is asked for than need be: pg_waldump waits 5 s for a segment that is not there.
 PROMOTION = (
-    _PRELUDE
+    PRELUDE
     + """
 section record
 first() {

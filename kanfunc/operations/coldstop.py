@@ -76,4 +76,5 @@ def _prove(plan: Plan, stopped: Stopped, bound: Bound, placed: Record) -> Proof:
         system_identifier=control.system_identifier,
         digest=stopped.digest,
         control_version=control.version,
+        server_version=stopped.version,
     )

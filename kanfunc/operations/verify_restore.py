@@ -4,39 +4,37 @@ continues exactly the fence point.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from kanfunc import __version__
-from kanfunc.domain.codec import encode
-from kanfunc.domain.continuation import same_database
-from kanfunc.domain.errors import (
-    ExecFailed,
-    KanfuncError,
-    NotFound,
-    PlatformFailed,
-    Refused,
-    Terminated,
-    worst,
-)
-from kanfunc.domain.finding import Finding
-from kanfunc.domain.mark import VERDICT_FILE, VerifiedMark
+from kanfunc.domain.errors import KanfuncError, Refused, Terminated, worst
+from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.finding import Depth, Tier
+from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
-from kanfunc.domain.restoration import Adopted, Inscriptions, adopted_of, identify, no_mark
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
-from kanfunc.operations.continuing import Restored, continuation_of
+from kanfunc.operations.content import ContentPlan, address_warnings, content_of
+from kanfunc.operations.identity import identity_of
 from kanfunc.operations.recovery import await_primary, await_replicas
+from kanfunc.operations.reporting import Tiers, report_of, tell
+from kanfunc.operations.structure import structure_of
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
 
 
 @dataclass(frozen=True)
 class VerifyLimits:
-    """Seconds to wait for the primary and the replicas; how far the clocks of nodes and API server differ."""
+    """Seconds to wait for the primary and the replicas; how far the clocks of nodes and API server differ;
+    how deep to look, and what that may cost.
+    """
 
     primary: float
     replicas: float | None
     clock_tolerance: timedelta
+    depth: Depth = Depth.IDENTITY
+    content: ContentPlan | None = None
+    ran_by: str = ""
+    structure: ExaminationLimits = ExaminationLimits()  # noqa: RUF009 - immutable
 
 
 def verify_restores(
@@ -77,7 +75,9 @@ def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limit
         expected.append(
             relic.id
         )  # captured with the fence standing: it names the fence of this restore point
-    return _examine(world, primary, expected, ports, limits)
+    report = _examine(world, primary, expected, ports, limits)
+    tell(report, world, ports)
+    return report
 
 
 def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
@@ -110,91 +110,27 @@ def _clear_relic(ref: ClusterRef, ports: Ports) -> Record | None:
 def _examine(
     world: World, primary: Instance, expected: Sequence[str], ports: Ports, limits: VerifyLimits
 ) -> Report:
-    ref = world.cluster.ref
-    adopted, files, unread = _find_adopted(world, ports)
-    if adopted is None:
-        if unread:
-            raise PlatformFailed(
-                f"no mark was found, and {', '.join(unread)} could not be looked at",
-                remedy="run again when all pods of the cluster run",
+    """Look at every demanded tier, also where the identity is bad: a report says all there is to say."""
+    tiers, plan, tolerance = Tiers(ports.clock), limits.content, limits.clock_tolerance
+    with tiers.timed(Tier.IDENTITY):
+        identity = identity_of(world, primary, expected, ports, tolerance)
+        tiers.findings += identity.findings
+    tiers.findings += [*archives(world.cluster), *others(ports.api.other_pods(world.cluster.ref))]
+    proof = identity.adopted.mark.proof if identity.adopted else None
+    if Tier.STRUCTURE in limits.depth.tiers:
+        with tiers.timed(Tier.STRUCTURE):
+            tiers.findings += structure_of(world.cluster.ref, primary.name, proof, ports, limits.structure)
+    if plan:
+        with tiers.timed(Tier.CONTENT):
+            tiers.findings += content_of(
+                world.cluster.ref,
+                plan,
+                ports.journal,
+                ports.clock,
+                server=identity.facts.started,
+                fenced=proof.bound_at if proof else None,
+                tolerance=tolerance,
             )
-        facts = ports.shell.primary_facts(ref, primary.name, "0")
-        inscriptions = (entry for volumes in files for entry in volumes.values())
-        return _report(
-            world,
-            (no_mark(inscriptions, facts, world.volumes_of(primary), limits.clock_tolerance),),
-            None,
-            None,
-            ports,
-        )
-    facts = ports.shell.primary_facts(ref, primary.name, adopted.mark.proof.xid)
-    findings = [*identify(adopted, world.cluster, expected), *same_database(adopted.mark.proof, facts)]
-    restored = Restored(ref, adopted, primary.name, facts)
-    continued, more = continuation_of(restored, ports, limits.clock_tolerance)
-    report = _report(world, [*findings, *more], adopted, continued, ports)
-    if report.proven and continued and adopted.earlier is None:
-        _keep_verdict(world, adopted, continued, ports)
-    return report
-
-
-def _find_adopted(world: World, ports: Ports) -> tuple[Adopted | None, list[Inscriptions], list[str]]:
-    """Look for the mark on every instance: a switchover may have come before us."""
-    seen: list[Inscriptions] = []
-    unread: list[str] = []
-    for instance in world.instances:
-        volumes = world.volumes_of(instance)
-        try:
-            files = dict(ports.shell.inspect(world.cluster.ref, instance, volumes).files)
-        except (ExecFailed, NotFound) as error:
-            ports.journal.warn("instance not looked at", instance=instance.name, reason=error.found)
-            unread.append(instance.name)
-            continue
-        seen.append(files)
-        if adopted := adopted_of(world.cluster, instance, volumes, files):
-            return adopted, seen, unread
-    return None, seen, unread
-
-
-def _keep_verdict(world: World, adopted: Adopted, continued: datetime, ports: Ports) -> None:
-    """Turn the marks into verdicts, so that the mark cannot vouch for a later copy of these volumes."""
-    verdict = VerifiedMark(
-        mark=adopted.mark,
-        cluster_uid=world.cluster.uid,
-        volumes={volume.name: volume.uid for volume in adopted.volumes},
-        continued=continued,
-        verified=world.cluster.read_at,
-    )
-    ref, instance, volumes = world.cluster.ref, adopted.instance, adopted.volumes
-    ports.shell.inscribe(ref, instance, volumes, VERDICT_FILE, encode(verdict))
-    ports.shell.erase_marks(ref, instance, volumes, adopted.mark.id)
-
-
-def _report(
-    world: World,
-    findings: Sequence[Finding],
-    adopted: Adopted | None,
-    continued: datetime | None,
-    ports: Ports,
-) -> Report:
-    cluster = world.cluster
-    report = Report(
-        namespace=cluster.ref.namespace,
-        cluster=cluster.ref.name,
-        cluster_uid=cluster.uid,
-        depth="identity",
-        checked=cluster.read_at,
-        kanfunc=__version__,
-        findings=tuple(findings),
-        proven=bool(findings) and all(finding.passed for finding in findings),
-        instance=adopted.instance.name if adopted else None,
-        mark=adopted.mark if adopted else None,
-        continued=continued,
-        foreign_fences=cluster.fenced.entries,
-    )
-    for finding in findings:
-        ports.journal.step("checked", cluster=str(cluster.ref), check=finding.check, status=finding.status)
-    verdict = "RestoreProven" if report.proven else "RestoreNotProven"
-    bad = "; ".join(f"{f.check}: {f.meaning or f.found}" for f in findings if not f.passed)
-    point = f"fence {adopted.mark.id} at {adopted.mark.proof.end_of_wal}" if adopted else "no fence point"
-    ports.api.announce(cluster, verdict, bad or f"continues {point}", warning=not report.proven)
-    return report
+        tiers.findings += address_warnings(world.cluster.ref, plan)
+    checks = plan.digest if plan else None
+    return report_of(world, identity, tiers, limits.depth, ran_by=limits.ran_by, checks=checks)

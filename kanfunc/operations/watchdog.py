@@ -11,9 +11,9 @@ from threading import Event, Thread
 from kanfunc.domain.errors import KanfuncError, NotFound, Terminated
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.standing import Standing, concerns_us
-from kanfunc.domain.world import ClusterRef
+from kanfunc.domain.world import Change, ClusterRef
 from kanfunc.operations.guard import Guard, GuardLimits
-from kanfunc.ports import Change, Fleet, Ports
+from kanfunc.ports import Fleet, Ports
 
 _BROKEN_SECONDS = 5.0
 """Between a watch that broke and the next list: an API server in trouble is not hammered."""

@@ -61,7 +61,9 @@ def test_pods_pass_the_restricted_standard(manifests: list[Manifest]) -> None:
     for name, spec in found:
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert not {"hostNetwork", "hostPID", "hostIPC", "volumes"} & spec.keys(), name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), name
+        kinds = {kind for volume in spec.get("volumes", []) for kind in volume.keys() - {"name"}}
+        assert kinds <= {"configMap", "emptyDir", "persistentVolumeClaim", "projected"}, name
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -94,11 +96,19 @@ def test_one_image_everywhere(values: Path, manifests: list[Manifest]) -> None:
         assert secrets == image.get("pullSecrets", []), name
 
 
-def test_commands_of_pods_are_taken_by_the_command_line(manifests: list[Manifest]) -> None:
+def words_of(container: Manifest, root: Path) -> list[str]:
+    """Its command, with what is mounted below `root`."""
+    for folder in ("checks", "credentials", "reports"):
+        (root / folder).mkdir(exist_ok=True)
+    (root / "checks" / "checks.yaml").touch()
+    return [word.replace("=/", f"={root}/") for word in container["command"][1:]]
+
+
+def test_commands_of_pods_are_taken_by_the_command_line(manifests: list[Manifest], tmp_path: Path) -> None:
     for name, spec in pod_specs([each for each in manifests if each["kind"] != "Blueprint"]):
         for container in spec["containers"]:
             if container["command"][0] == "kanfunc":
-                assert parsed(app, container["command"][1:]), name
+                assert parsed(app, words_of(container, tmp_path)), name
 
 
 def test_accounts_are_separate_and_their_tokens_explicit(manifests: list[Manifest]) -> None:
@@ -182,12 +192,43 @@ def test_namespaced_scope_grants_nothing_elsewhere() -> None:
 
 def test_verification_runs_in_its_namespace_and_may_not_read_secrets() -> None:
     manifests = rendered(CHART / "ci" / "namespaces-values.yaml")
-    [job] = [each for each in of_kind(manifests, "Job") if each["metadata"]["namespace"] == "shop"]
+    job, _ = (each for each in of_kind(manifests, "Job") if each["metadata"]["namespace"] == "shop")
     [cron] = of_kind(manifests, "CronJob")
     once = parsed(app, job["spec"]["template"]["spec"]["containers"][0]["command"][1:])
     assert (once["namespace"], once["cluster"], once["wait_replicas"]) == ("shop", ["orders", "stock"], True)
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    daily = parsed(app, pod["containers"][0]["command"][1:])
+    deep = (daily["depth"], daily["jobs"], daily["structure_timeout"], daily["install_amcheck"])
+    assert deep == ("structure", 4, 7200, True)
     assert len([a for a in of_kind(manifests, "ServiceAccount") if a["metadata"]["namespace"] == "shop"]) == 1
+
+
+def test_verification_of_content_mounts_what_its_client_shows(tmp_path: Path) -> None:
+    manifests = rendered(CHART / "ci" / "namespaces-values.yaml")
+    [job] = [each for each in of_kind(manifests, "Job") if "verify-orders-" in each["metadata"]["name"]]
+    spec = job["spec"]["template"]["spec"]
+    [container] = spec["containers"]
+    options = parsed(app, words_of(container, tmp_path))
+    assert (options["depth"], options["report"]) == ("content", tmp_path / "reports")
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes.keys()
+    secrets = [source["secret"] for source in volumes["credentials"]["projected"]["sources"]]
+    paths = {
+        item["path"]: secret["name"]
+        for secret in secrets
+        for item in secret["items"]
+        if not secret.get("optional")
+    }
+    assert {item["key"] for each in secrets if each.get("optional") for item in each["items"]} >= {"uri"}
+    assert paths == {
+        "ca.crt": "orders-ca",
+        "app/password": "orders-app",
+        "app/tls.crt": "orders-client",
+        "app/tls.key": "orders-client",
+        "auditor/password": "orders-auditor",
+    }
+    assert volumes["private"]["emptyDir"]["medium"] == "Memory"
 
 
 def test_no_values_fail_with_where_the_image_comes_from() -> None:
@@ -207,6 +248,10 @@ def test_no_values_fail_with_where_the_image_comes_from() -> None:
         ({"flavours": ["oracle"]}, "/flavours/0"),
         ({"policies": [{"name": "x"}]}, "missing property 'namespace'"),
         ({"verifications": [{"name": "x", "namespace": "NO"}]}, "/verifications/0/namespace"),
+        (
+            {"verifications": [{"name": "x", "namespace": "x", "depth": "content"}]},
+            "missing property 'content'",
+        ),
         ({"rbac__scope": "namespaces"}, "rbac.namespaces lists none"),
         ({"timeouts__stop": 1100}, "the limits of fence add up to 1520 s, which does not fit into"),
     ],

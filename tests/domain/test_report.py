@@ -1,8 +1,10 @@
 import json
 from typing import Any
 
+from msgspec.structs import replace
+
 from kanfunc.domain.codec import decode, encode
-from kanfunc.domain.finding import Finding, Status
+from kanfunc.domain.finding import Depth, Finding, Status, Tier, proven
 from kanfunc.domain.report import Report
 from tests.builders import NOW
 from tests.domain.restored import mark
@@ -14,8 +16,8 @@ OPEN = Finding(check="promoted", status=Status.NOT_CHECKED, found="none", expect
 
 def report(*findings: Finding, **changes: Any) -> Report:
     values: dict[str, Any] = {
-        "namespace": "prod", "cluster": "pg", "cluster_uid": "uid", "depth": "identity", "checked": NOW,
-        "kanfunc": "0.1.0", "findings": findings, "proven": all(finding.passed for finding in findings),
+        "namespace": "prod", "cluster": "pg", "cluster_uid": "uid", "depth": Depth.IDENTITY, "checked": NOW,
+        "kanfunc": "0.1.0", "findings": findings, "proven": proven(findings, Depth.IDENTITY.tiers),
     }  # fmt: skip
     return Report(**{**values, **changes})
 
@@ -44,6 +46,22 @@ def test_json_holds_everything() -> None:
     whole = report(GOOD, BAD, mark=mark(), instance="pg-2", continued=NOW)
     assert decode(encode(whole), Report) == whole
     assert json.loads(encode(whole))["findings"][1]["status"] == "failed"
+
+
+def test_every_demanded_tier_must_have_been_looked_at() -> None:
+    deep = replace(GOOD, tier=Tier.CONTENT)
+    assert proven([GOOD], Depth.IDENTITY.tiers)
+    assert not proven([GOOD, deep], Depth.CONTENT.tiers)
+    text = report(GOOD, deep, depth=Depth.CONTENT, proven=False)
+    assert "n/a  structure: not looked at" in text.text()
+    assert "structure: not looked at" in str(text.failure())
+
+
+def test_warning_is_told_and_spoils_nothing() -> None:
+    warned = replace(BAD, status=Status.WARNING)
+    assert proven([GOOD, warned], Depth.IDENTITY.tiers)
+    assert not proven([warned], Depth.IDENTITY.tiers)
+    assert "warn end point: 0/1" in report(GOOD, warned).text()
 
 
 def test_check_that_was_not_made_has_not_passed() -> None:

@@ -7,10 +7,9 @@ import pytest
 
 from kanfunc.domain.errors import NotFound, WatchBroken
 from kanfunc.domain.flavour import EDB, Flavour
-from kanfunc.domain.world import ClusterRef
+from kanfunc.domain.world import Change, ClusterRef
 from kanfunc.gateways import fleet as fleet_gateway
 from kanfunc.gateways.fleet import KubeFleet
-from kanfunc.ports import Change
 from tests.builders import REF, claim_manifest, cluster_manifest
 from tests.gateways.conftest import put
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, PODS, PVCS, ApiServer, Store

@@ -24,6 +24,7 @@ from tests.builders import cluster as read_cluster
 from tests.gateways.conftest import Containers
 from tests.lab.apiserver import ExecRequest, Reply
 
+VERSION = "pg_controldata (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
 GOLDEN = (Path(__file__).parents[1] / "domain" / "pg_controldata-15.txt").read_text(encoding="utf-8")
 Answer = Callable[[str], None]
 
@@ -95,10 +96,11 @@ def test_stopped_instance_is_read(shell: PodInstances, answer: Answer) -> None:
         "record": "rmgr: Heap",
         "segment": "begun",
     }
-    answer(sections(**texts, newest="000000010000000000000003", digest="c0ffee"))
+    answer(sections(**texts, newest="000000010000000000000003", version=VERSION, digest="c0ffee"))
     found = shell.await_stopped(REF, "pg-2", 5)
     assert found.control.state == "shut down in recovery"
     assert found.digest == "c0ffee"
+    assert found.version == "15.18 (Debian 15.18-0+deb12u1)"
     assert found.wal == WalTail(
         Segment.BEGUN, "rmgr: Heap", "pg_waldump: error: x", "000000010000000000000003"
     )

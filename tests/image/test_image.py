@@ -87,6 +87,14 @@ def test_holds_nothing_that_production_does_not_use(images: None) -> None:  # no
 
 def test_every_verb_starts_without_a_place_to_write(world: World) -> None:
     help_text = world.run("--help").output
-    for verb in ("fence", "unfence", "verify-restore", "elect", "watchdog", "stand-down"):
+    for verb in ("fence", "unfence", "verify-restore", "elect", "report", "watchdog", "stand-down"):
         assert verb in help_text
         assert world.run(verb, "--help").code == 0
+
+
+def test_client_and_page_are_in_it(world: World) -> None:
+    """Both are loaded when they are needed only: a lean base may lack what their libraries want."""
+    code = "from kanfunc.gateways import client, html; from psycopg import pq; print(pq.__impl__)"
+    with world.product("python", "-c", code) as container:
+        assert container.wait() == 0
+        assert container.get_logs()[0].strip() == b"binary"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -70,13 +71,13 @@ class Authority:
         """The certificate to trust (PEM), libpq's `sslrootcert`."""
         return self._authority.cert_pem.bytes()
 
-    def server(self, names: Iterable[str]) -> KeyPair:
+    def server(self, names: Iterable[str], *, not_after: datetime | None = None) -> KeyPair:
         """Issue a server certificate for host names."""
-        return _pair(self._authority.issue_cert(*names))
+        return _pair(self._authority.issue_cert(*names, not_after=not_after))
 
-    def client(self, common_name: str) -> KeyPair:
+    def client(self, common_name: str, *, not_after: datetime | None = None) -> KeyPair:
         """Issue a client certificate; PostgreSQL's `cert` method takes the common name for the role."""
-        return _pair(self._authority.issue_cert(common_name=common_name))
+        return _pair(self._authority.issue_cert(common_name=common_name, not_after=not_after))
 
     def instance(self, names: Iterable[str]) -> InstanceTls:
         """Issue everything that one instance, reached under `names`, needs."""

@@ -163,8 +163,11 @@ class Lab:
         )
 
     def environment(self) -> dict[str, str]:
-        """Environment of the product's processes, and of every other client of this API server."""
-        return self.workspace.environment(KUBECONFIG=str(self._kubeconfig))
+        """Environment of the product's processes, and of every other client of this API server.
+
+        PGHOSTADDR stands for the cluster's name service: libpq verifies the name and goes to this machine.
+        """
+        return self.workspace.environment(KUBECONFIG=str(self._kubeconfig), PGHOSTADDR="127.0.0.1")
 
     def start_kanfunc(self, *args: str) -> Process:
         """Start the product; the caller waits for it. Its output is text in two pipes."""

@@ -126,7 +126,7 @@ class Server:
             self._write_settings()
             self.sql("SELECT pg_reload_conf()")
 
-    def start(self, *, standby: bool) -> None:
+    def start(self, *, standby: bool, seconds: float = ACTION_SECONDS) -> None:
         """Start as a standby or not, and wait until it accepts connections."""
         if self.running:
             raise LabError(f"{self.name} is running already")
@@ -137,7 +137,7 @@ class Server:
             self._write("standby.signal", "")
         command = [str(self._binaries.directory / "postgres"), "-D", str(self.pgdata)]
         self._process = self._workspace.spawn(command, self.environment(), log=self.log)
-        self._wait_until_ready(self._process)
+        self._wait_until_ready(self._process, seconds)
 
     def stop(self, mode: Literal["fast", "immediate", "smart"] = "fast") -> None:
         """Stop and wait for the end; harmless when it is not running."""
@@ -261,8 +261,8 @@ class Server:
         lines = (f"{key} = {_quoted(value)}\n" for key, value in self._settings.items())
         self._write("lab.conf", "".join(lines))
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + ACTION_SECONDS
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while not self._ready(process.pid):
             try:
                 code = process.wait(PROBE_SECONDS)

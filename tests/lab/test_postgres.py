@@ -52,7 +52,7 @@ class Site:
             name=name,
             volume=self.volumes / name,
             wal_volume=self.volumes / f"{name}-wal" if wal else None,
-            tls=self.authority.instance(["pg-rw"]),
+            tls=self.authority.instance(["pg-rw", "127.0.0.1"]),
         )
         self.servers.append(server)
         return server

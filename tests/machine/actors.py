@@ -2,17 +2,20 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from kanfunc.domain.errors import ApiFailed, Conflict, ExecFailed, KanfuncError, Terminated, WatchBroken
-from kanfunc.ports import Ports
+from kanfunc.ports import Ports, StructureShell
 from tests.machine.api import SimulatedApi
 from tests.machine.shell import SimulatedShell
 from tests.machine.simulation import TICK, Simulation
 
-UNGATED = {"announce", "without_snapshot_class"}
+NO_STRUCTURE = cast("StructureShell", None)
+"""Simulated volumes have no tables."""
+
+UNGATED = {"announce", "other_pods", "without_snapshot_class"}
 
 
 class Killed(BaseException):
@@ -46,7 +49,7 @@ class Actor:
         api = Gate(SimulatedApi(self.simulation, self), self, lost=ApiFailed)
         shell = Gate(SimulatedShell(self.simulation, self), self, lost=ExecFailed)
         try:
-            self.outcome = call(Ports(api=api, shell=shell, journal=Silence(), clock=self._clock))
+            self.outcome = call(Ports(api, shell, NO_STRUCTURE, Silence(), self._clock))
         except (KanfuncError, Killed, GreenletExit) as end:
             self.outcome = end
 

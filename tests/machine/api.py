@@ -35,6 +35,9 @@ class SimulatedApi:
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         return self._simulation.running_backups()
 
+    def other_pods(self, ref: ClusterRef) -> tuple[str, ...]:
+        return ()
+
     def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
         simulation = self._simulation
         before = simulation.cluster()

@@ -14,7 +14,7 @@ from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.console import SystemClock
 from kanfunc.gateways.kube import KubeApi
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
-from kanfunc.ports import InstanceShell, Ports
+from kanfunc.ports import InstanceShell, Ports, StructureShell
 from tests.builders import cluster_manifest, record
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, Store
 
@@ -70,7 +70,8 @@ def test_no_fence_is_left_without_a_word() -> None:
     with ApiServer(store) as server:
         api = KubeApi(client.Configuration(host=server.url))
         no_pods = cast("InstanceShell", None)  # nothing is exec'd where there is no pod
-        ports = Ports(api=api, shell=no_pods, journal=Interrupted(), clock=SystemClock())
+        no_structure = cast("StructureShell", None)
+        ports = Ports(api, no_pods, no_structure, Interrupted(), SystemClock())
         with pytest.raises(KanfuncError) as failed:
             unfence(REFS, Outcome.FAILURE, ports, LIMITS)
     assert failed.value.exit_code == 4

@@ -45,6 +45,9 @@ USAGE = [
     ("verify-restore", "-n", "prod", "--report", "/nowhere"),
     ("verify-restore", "-n", "prod", "--expect-fence-id", "fence-1"),
     ("verify-restore", "-n", "prod", "--clock-tolerance", "-1"),
+    ("verify-restore", "-n", "prod", "--depth", "abyss"),
+    ("verify-restore", "-n", "prod", "--client-port", "65536"),
+    ("verify-restore", "-n", "prod", "--checks", "/nowhere"),
     ("elect",),
     ("burn", "-n", "prod"),
 ]
@@ -79,6 +82,39 @@ def check_usage(call: Call, *arguments: str) -> None:
     assert ended.exit_code == 3
     assert "Error" in ended.usage or "Missing" in ended.usage
     assert "Traceback" not in ended.usage
+    assert asked[0].requests == []
+
+
+GOOD_CHECKS = "checks: [{name: it, kind: roles, required: [app]}]"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        (GOOD_CHECKS, ("--depth", "content"), "without --checks"),
+        (GOOD_CHECKS, ("--checks", "FILE"), "--depth identity with --checks"),
+        (GOOD_CHECKS, ("--depth", "structure", "--checks", "FILE"), "--depth structure with --checks"),
+        (GOOD_CHECKS, ("--depth", "content", "--checks", "FILE"), "without --credentials"),
+        (GOOD_CHECKS, ("--depth", "content", "--checks", "FILE", "--credentials", "FOLDER"), "app/password"),
+        (
+            "checks: []",
+            ("--depth", "content", "--checks", "FILE", "--credentials", "FOLDER"),
+            "line 1: checks",
+        ),
+    ],
+)
+def test_checks_are_looked_through_before_any_request(
+    text: str, words: tuple[str, ...], said: str, call: Call, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("checks") / "checks.yaml"
+    file.write_text(text)
+    places = {"FILE": str(file), "FOLDER": str(file.parent)}
+    asked: list[ApiServer] = []
+    arguments = (places.get(word, word) for word in words)
+    ended = call(World(), "verify-restore", "-n", REF.namespace, *arguments, prepare=asked.append)
+    assert ended.exit_code == 3
+    assert said in ended.failure["found"]
+    assert ended.failure["next"]
     assert asked[0].requests == []
 
 

@@ -152,7 +152,7 @@ def credentials(cluster: Manifest, password: str) -> dict[str, str]:
 def service_names(cluster: Manifest) -> list[str]:
     """Names that the server certificate answers to."""
     name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
-    return [f"{name}-rw", f"{name}-rw.{namespace}", f"{name}-r", f"{name}-ro"]
+    return [f"{name}-rw", f"{name}-rw.{namespace}", f"{name}-rw.{namespace}.svc", f"{name}-r", f"{name}-ro"]
 
 
 def condition(kind: str, *, met: bool) -> Manifest:

@@ -1,0 +1,90 @@
+"""What a restored cluster may do to its source. None of it spoils a verdict; each can cost a database.
+
+Sources: CloudNativePG's code as of 1.30: `specs/secrets.go` never rewrites the URIs of a restored Secret,
+`archiver.go` looks whether an archive is empty only in a new PGDATA.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from kanfunc.domain.finding import Finding, Status
+from kanfunc.domain.world import Cluster, ClusterRef, Manifest
+
+_NAMED = 5
+"""Pods that are named; the others are counted."""
+
+
+def archives(cluster: Cluster) -> list[Finding]:
+    """Where it writes its WAL: a copy of a Cluster keeps the archive of the source."""
+    if cluster.annotations.get(cluster.flavour.key("skipWalArchiving")) == "enabled":
+        return []
+    return [
+        _warning("archive", f"WAL is written to {place}", "no archive, or one of its own",
+                 "the copy keeps the settings of its source: while that lives, both write into one archive "
+                 "and spoil it. Give this one another, or take /spec/backup and /spec/plugins away")
+        for place in _places(cluster.spec, cluster.ref.name)
+    ]  # fmt: skip
+
+
+def others(pods: Sequence[str]) -> list[Finding]:
+    """What else runs beside the cluster, and may have come with the restore point."""
+    if not pods:
+        return []
+    named = ", ".join(pods[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
+    return [
+        _warning("workloads", f"pods of others run here: {named}", "the cluster alone",
+                 "applications that came with the restore work on what their settings name: on this database "
+                 "before it was verified, or on systems of the source")
+    ]  # fmt: skip
+
+
+def addresses(user: str, found: Sequence[tuple[str, str]], ref: ClusterRef) -> list[Finding]:
+    """Keys of a user's Secret, with the hosts in them, that lead into another namespace."""
+    keys = sorted({f"{key} ({host})" for key, host in found if _elsewhere(host, ref)})
+    if not keys:
+        return []
+    return [
+        _warning(f"addresses of {user}", f"the Secret names another namespace in {', '.join(keys)}",
+                 f"namespace {ref.namespace}",
+                 "the operator does not rewrite these keys: applications that use them work on the source")
+    ]  # fmt: skip
+
+
+def host_in(key: str, text: str) -> str:
+    """The host that a key of an operator's Secret names; nothing else of it leaves this function.
+
+    >>> host_in("jdbc-uri", "jdbc:postgresql://pg-rw.prod:5432/app?password=x&user=app")
+    'pg-rw.prod'
+    >>> host_in("host", "pg-rw"), host_in("uri", "[")
+    ('pg-rw', '')
+    """
+    text = text.strip()
+    if "uri" not in key:
+        return text if re.fullmatch(r"[A-Za-z0-9.-]{1,253}", text) else ""
+    try:
+        return urlsplit(text.removeprefix("jdbc:")).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _elsewhere(host: str, ref: ClusterRef) -> bool:
+    service, _, rest = host.partition(".")
+    return service in {f"{ref.name}-{kind}" for kind in ("rw", "ro", "r")} and (
+        rest.partition(".")[0] not in {"", ref.namespace}
+    )
+
+
+def _places(spec: Manifest, name: str) -> Iterator[str]:
+    store = (spec.get("backup") or {}).get("barmanObjectStore")
+    if store:
+        yield f"{store.get('destinationPath')} as {store.get('serverName') or name}"
+    for plugin in spec.get("plugins") or ():
+        if plugin.get("isWALArchiver") and plugin.get("enabled", True):
+            parameters = plugin.get("parameters") or {}
+            store = parameters.get("barmanObjectName") or plugin.get("name")
+            yield f"{store} as {parameters.get('serverName') or name}"
+
+
+def _warning(check: str, found: str, expected: str, meaning: str) -> Finding:
+    return Finding(check=check, status=Status.WARNING, found=found, expected=expected, meaning=meaning)

@@ -1,0 +1,72 @@
+"""The structure of a restored database, looked at in the pod of its primary."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from uuid import uuid4
+
+import msgspec
+
+from kanfunc.domain.errors import KanfuncError
+from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.survey import Database, Names, Survey
+from kanfunc.domain.world import ClusterRef
+from kanfunc.gateways import structurescripts as scripts
+from kanfunc.gateways.instances import decoded, readable, sections
+from kanfunc.gateways.podexec import PodExec
+
+_CANCEL_SECONDS = 20.0
+_KEPT = 10
+
+
+class PodStructure:
+    """StructureShell over exec."""
+
+    def __init__(self, pods: PodExec) -> None:
+        self._pods = pods
+
+    def survey(self, ref: ClusterRef, primary: str, seconds: float) -> Survey:
+        """See StructureShell."""
+        with self._named(ref, primary) as name:
+            output = self._run(ref, primary, seconds, scripts.SURVEY, name)
+            behind = self._run(ref, primary, seconds, scripts.SEQUENCES, name).splitlines()
+        with readable(output):
+            found = sections(output)
+            databases = tuple(decoded(line, Database) for line in found["databases"].splitlines())
+            return msgspec.structs.replace(
+                decoded(found["cluster"], Survey),
+                databases=databases,
+                behind=Names(len(behind), tuple(behind[:_KEPT])),
+            )
+
+    def examine(
+        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, tell: Callable[[str], None]
+    ) -> None:
+        """See StructureShell."""
+        install = "yes" if limits.install_amcheck else "no"
+        with self._named(ref, primary) as name:
+            arguments = (name, f"{limits.jobs}", install)
+            self._run(ref, primary, limits.seconds, scripts.EXAMINE, *arguments, tell=tell)
+
+    @contextmanager
+    def _named(self, ref: ClusterRef, primary: str) -> Iterator[str]:
+        """A name for the connections of a run, which are ended when it fails or we do."""
+        name = f"kanfunc-{uuid4()}"
+        try:
+            yield name
+        except BaseException:
+            with suppress(KanfuncError):  # what it cannot end now ends at its time limit
+                self._run(ref, primary, _CANCEL_SECONDS, scripts.CANCEL, name)
+            raise
+
+    def _run(
+        self,
+        ref: ClusterRef,
+        primary: str,
+        seconds: float,
+        *script: str,
+        tell: Callable[[str], None] | None = None,
+    ) -> str:
+        text, *arguments = script
+        return self._pods.run(
+            ref.namespace, primary, ("sh", "-c", text, "kanfunc", *arguments), seconds, tell
+        )

@@ -1,0 +1,235 @@
+"""The scripts that look at the structure of a restored database. Constants: data reaches them as arguments.
+
+A database's name reaches psql by PGDATABASE: an argument `a=b` would be read as a connection string.
+Names of tables become SQL only inside PostgreSQL, by format('%I').
+"""
+
+from kanfunc.gateways.scripts import PRELUDE
+
+# $1: name of the run, by which its connections are ended when we are. Limits that somebody has set for this
+# role do not apply; a backend whose client is gone ends.
+_SESSIONS = (
+    PRELUDE
+    + """
+export PGAPPNAME="$1"
+PGOPTIONS='-c statement_timeout=0 -c lock_timeout=0 -c jit=off -c max_parallel_workers_per_gather=0'
+if [ "$(sql -c "select current_setting('server_version_num')::int >= 140000")" = t ]; then
+  PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
+fi
+export PGOPTIONS
+databases() { sql -c 'select oid from pg_database where datallowconn order by datname'; }
+named() {
+  sql -v oid="$1" <<'SQL'
+select datname from pg_database where oid = :oid;
+SQL
+}
+"""
+)
+
+# What catalogs and file sizes say: one line of JSON for the cluster, then one for each database. Lists are
+# cut after ten names.
+SURVEY = (
+    _SESSIONS
+    + """
+section cluster
+amcheck=no; if command -v pg_amcheck >/dev/null; then amcheck=yes; fi
+sql -v amcheck="$amcheck" <<'SQL'
+select json_build_object(
+  'version', current_setting('server_version'),
+  'checksums', current_setting('data_checksums') = 'on',
+  'program', :'amcheck' = 'yes',
+  'closed', (select coalesce(json_agg(datname), '[]') from pg_database
+              where not datallowconn and datname <> 'template0'),
+  'tablespaces', (select count(*) from pg_tablespace where spcname !~ '^pg_'),
+  'lost_tablespaces', (
+    select coalesce(json_agg(spcname), '[]') from pg_tablespace t
+     where spcname !~ '^pg_' and not exists (
+       select from pg_ls_dir('pg_tblspc/' || t.oid, true, false) as entry where entry ~ '^PG_')));
+SQL
+section databases
+look() {
+  PGDATABASE="$1" psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres 2>&1 <<'SQL'
+select current_setting('server_version_num')::int >= 150000 as versioned \\gset
+\\if :versioned
+select datcollversion is not null
+       and datcollversion is distinct from pg_database_collation_actual_version(oid) as outdated
+  from pg_database where datname = current_database() \\gset
+\\else
+\\set outdated false
+\\endif
+with stored as (
+  select c.oid, format('%I.%I', nspname, relname) as name, relkind, relpages::bigint as pages, relallvisible,
+         relam, pg_relation_size(c.oid) as bytes, pg_relation_filepath(c.oid) as path
+    from pg_class c join pg_namespace n on n.oid = relnamespace
+   where pg_relation_filenode(c.oid) is not null and relpersistence <> 't'),
+listed(list, name) as (
+  select 'short', name from stored where bytes < pages * current_setting('block_size')::bigint
+  union all
+  select 'missing', name from stored where (pg_stat_file(path, true)).size is null
+  union all
+  select 'invalid_indexes', name from stored join pg_index on indexrelid = oid
+   where not (indisvalid and indisready and indislive)
+  union all
+  select 'other_indexes', name from stored
+   where relkind = 'i' and relam <> (select oid from pg_am where amname = 'btree')
+  union all
+  select 'unvalidated', format('%I on %I.%I', conname, nspname, relname)
+    from pg_constraint c join pg_class r on r.oid = conrelid join pg_namespace n on n.oid = relnamespace
+   where not convalidated
+  union all
+  select 'collations', format('%I.%I', nspname, collname)
+    from pg_collation c join pg_namespace n on n.oid = collnamespace
+   where collversion <> pg_collation_actual_version(c.oid)
+     and exists (select from pg_index where c.oid = any (indcollation))
+  union all
+  select 'collations', 'the default of the database' where :'outdated'
+  union all
+  select 'lost_extensions', extname || ' ' || extversion from pg_extension
+   where not exists (select from pg_available_extensions where name = extname)
+  union all
+  select 'not_vacuumed', name from stored
+   where relkind in ('r', 'm') and bytes > 0 and relallvisible = 0
+     and name !~ '^(pg_catalog|information_schema)[.]'),
+numbered as (select *, row_number() over (partition by list order by name) as place from listed),
+lists as (
+  select list,
+         json_build_object('count', count(*), 'first', json_agg(name) filter (where place <= 10)) as found
+    from numbered group by list)
+select json_build_object(
+  'name', current_database(),
+  'bytes', (select coalesce(sum(bytes), 0) from stored),
+  'amcheck', exists (select from pg_extension where extname = 'amcheck'),
+  'available', exists (select from pg_available_extensions where name = 'amcheck'),
+  'lists', (select coalesce(json_object_agg(list, found), '{}') from lists));
+SQL
+}
+for oid in $(databases); do
+  name=$(named "$oid")
+  if found=$(look "$name"); then printf '%s\\n' "$found" | sed '/^{/!d'; else
+    sql -v name="$name" -v failure="$found" <<'SQL'
+select json_build_object('name', :'name', 'failure', :'failure');
+SQL
+  fi
+done
+"""
+)
+
+# A line for each sequence that is behind the column that it feeds. What cannot be read is amcheck's to find.
+SEQUENCES = (
+    _SESSIONS
+    + """
+for oid in $(databases); do
+  PGDATABASE=$(named "$oid") psql -XAtq -U postgres 2>/dev/null <<'SQL' || true
+select format(
+  'select format(''%%s: %%s is at %%s, %%s at %%s'', current_database(), %L, %s, %L, %s(%I))
+     from %I.%I having %s(%I) %s %s',
+  s.oid::regclass, last, format('%I.%I.%I', nspname, r.relname, attname), used, attname,
+  nspname, r.relname, used, attname, beyond, last)
+  from pg_sequence q
+  cross join lateral (select
+    coalesce(pg_sequence_last_value(seqrelid), seqstart - seqincrement) as last,
+    case when seqincrement > 0 then 'max' else 'min' end as used,
+    case when seqincrement > 0 then '>' else '<' end as beyond) as v
+  join pg_class s on s.oid = seqrelid
+  join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = seqrelid
+   and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjsubid > 0
+  join pg_class r on r.oid = d.refobjid and r.relkind in ('r', 'p')
+  join pg_namespace n on n.oid = r.relnamespace
+  join pg_attribute a on a.attrelid = r.oid and a.attnum = d.refobjsubid
+   and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+ where exists (select from pg_index i where i.indrelid = r.oid and i.indkey[0] = a.attnum and i.indisvalid)
+ \\gexec
+SQL
+done
+"""
+)
+
+# $2: connections of pg_amcheck, $3: yes to install its extension, and pg_visibility.
+#
+# Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
+# lost that the visibility map calls visible? Where pg_visibility is installed, the page itself is asked (and
+# once more, because an update clears both, one after the other). Else rows are counted, in the heap and by an
+# index-only scan, which believes the map.
+EXAMINE = (
+    _SESSIONS
+    + """
+counts() {
+  for oid in $(databases); do
+    PGDATABASE=$(named "$oid") psql -XAtq -v VERBOSITY=verbose -v install="$1" -U postgres <<'SQL'
+select :'install' = 'yes' and exists (
+    select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
+    as install \\gset
+\\if :install
+create extension pg_visibility with schema pg_catalog;
+\\endif
+select coalesce(quote_ident(min(nspname)), '') as schema
+  from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
+with vacuumed as (
+  select format('%I.%I', nspname, relname) as name, relpages, :'schema' <> '' as by_page, exists (
+      select from pg_index i join pg_class x on x.oid = indexrelid join pg_am a on a.oid = x.relam
+       where indrelid = c.oid and amname = 'btree' and indisvalid and indpred is null) as indexed
+    from pg_class c join pg_namespace n on n.oid = relnamespace
+   where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0),
+pages as (
+  select name, relpages, format('select json_build_object(''lost'', count(*), ''page'', min((v).blkno))
+      from (select %s.pg_visibility(%L) as v offset 0) as streamed
+     where (v).all_visible and not (v).pd_all_visible and (
+       select all_visible and not pd_all_visible from %s.pg_visibility(%L, (v).blkno))',
+      :'schema', name, :'schema', name) as query
+    from vacuumed where by_page),
+rows as (
+  select name, relpages, format('select json_build_object(''%%s'', count(*)) from only %s', name) as query
+    from vacuumed where not by_page and indexed and name !~ '^pg_toast[.]'),
+chosen as (
+  select name, relpages, query, null as heap, null as index from pages
+  union all
+  select name, relpages, null, format(query, 'heap'), format(query, 'index') from rows)
+select 'begin isolation level repeatable read read only',
+  format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
+  query,
+  'set local enable_seqscan = on; set local enable_indexscan = off; set local enable_bitmapscan = off',
+  heap,
+  'set local enable_seqscan = off; set local enable_indexscan = on; set local enable_bitmapscan = off',
+  index,
+  'rollback'
+  from chosen order by relpages desc \\gexec
+SQL
+  done
+  echo end
+}
+counts "$3" 2>&1 | sed -u 's/^/counts:/' &
+if command -v pg_amcheck >/dev/null; then
+  install=; [ "$3" != yes ] || install=--install-missing
+  exec 4>&1
+  {
+    {
+      code=0
+      pg_amcheck --all -U postgres --jobs="$2" --progress $install 2>&3 || code=$?
+      echo "exit $code" >&3
+    } | sed -u '1,200!d;s/^/complaint:/' >&4
+  } 3>&1 | sed -u 's/^/amcheck:/'
+fi
+wait
+sql <<'SQL'
+select 'after:' || json_build_object('checksum_failures', coalesce(sum(checksum_failures), 0))
+  from pg_stat_database;
+SQL
+"""
+)
+
+# $1: name of the run. Its connections are ended until none comes again; what had them then ends by itself.
+CANCEL = (
+    PRELUDE
+    + """
+end=$(( $(date +%s) + 10 ))
+quiet=0
+while [ "$quiet" -lt 5 ] && [ "$(date +%s)" -lt "$end" ]; do
+  ended=$(sql -v name="$1" <<'SQL'
+select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = :'name';
+SQL
+)
+  if [ "$ended" = 0 ]; then quiet=$(( quiet + 1 )); else quiet=0; fi
+  sleep 0.2
+done
+"""
+)

@@ -1,0 +1,112 @@
+"""Whether a restored database holds what the checks say: asked as a client of it asks."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kanfunc.domain.checks import Check, Checks, LoginCheck
+from kanfunc.domain.content import finding, judge, not_checked, question_of
+from kanfunc.domain.errors import ClientFailed
+from kanfunc.domain.finding import Finding
+from kanfunc.domain.hazards import addresses
+from kanfunc.domain.world import ClusterRef
+from kanfunc.ports import Clock, DatabaseClient, Journal, Session
+
+_NOT_MADE = {
+    "57014": "it took too long: raise its timeout",
+    "55P03": "what it needs is locked by somebody else",
+    "42501": "the role may not do this: grant it, or let another role ask",
+}
+"""SQLSTATE of failures that say nothing of the data; also classes 08 and 57P, a connection that was lost."""
+
+
+@dataclass(frozen=True)
+class ContentPlan:
+    """The checks, whoever asks them, and where; host: None is the cluster's Service for writing."""
+
+    checks: Checks
+    digest: str
+    client: DatabaseClient
+    host: str | None = None
+
+
+def content_of(
+    ref: ClusterRef,
+    plan: ContentPlan,
+    journal: Journal,
+    clock: Clock,
+    *,
+    server: str,
+    fenced: datetime | None,
+    tolerance: timedelta,
+) -> list[Finding]:
+    """Make every check, one after another.
+
+    server: when the restored primary's postmaster started. fenced: when the fence was placed.
+    """
+    made = []
+    for check in plan.checks.checks:
+        session = _session(check, ref, server, plan)
+        start = clock.monotonic()
+        made.append(_made(check, session, fenced, plan.client, tolerance))
+        took = round(clock.monotonic() - start, 3)
+        journal.step("asked", cluster=str(ref), check=check.name, seconds=took)
+    return made
+
+
+def address_warnings(ref: ClusterRef, plan: ContentPlan) -> list[Finding]:
+    """Where the Secrets of the checks' users, as far as they are mounted, still lead to the source."""
+    users = sorted({plan.checks.user(check) for check in plan.checks.checks})
+    return [warning for user in users for warning in addresses(user, plan.client.addresses(user), ref)]
+
+
+def _session(check: Check, ref: ClusterRef, server: str, plan: ContentPlan) -> Session:
+    return Session(
+        host=plan.host or f"{ref.name}-rw.{ref.namespace}.svc",
+        database=plan.checks.database(check),
+        user=plan.checks.user(check),
+        role=plan.checks.role(check),
+        method=check.method if isinstance(check, LoginCheck) else None,
+        server=server,
+        seconds=plan.checks.seconds(check),
+    )
+
+
+def _made(
+    check: Check, session: Session, fenced: datetime | None, client: DatabaseClient, tolerance: timedelta
+) -> Finding:
+    try:
+        if isinstance(check, LoginCheck):
+            return _login(check, session, client.log_in(session))
+        return judge(check, client.ask(session, question_of(check)), fenced, tolerance)
+    except ClientFailed as failure:
+        return _failed(check, session, failure)
+
+
+def _login(check: LoginCheck, session: Session, tls: str) -> Finding:
+    found = f"{session.user} by {check.method} at {session.host}, {tls}: a temporary table written and read"
+    return finding(check, found, "a login, a temporary table written and read", good=True, bad="")
+
+
+def _failed(check: Check, session: Session, failure: ClientFailed) -> Finding:
+    if failure.stranger:
+        return finding(
+            check, failure.found, "the restored primary", good=False,
+            bad=f"{session.host} leads to another server, maybe to the source: clients would go there, too",
+        )  # fmt: skip
+    state = failure.sqlstate
+    if reason := _NOT_MADE.get(state):
+        return not_checked(check, failure.found, reason)
+    if state[:2] == "08" or state[:3] == "57P":
+        return not_checked(check, failure.found, "the connection was lost: run again")
+    if state:
+        bad = "the statement does not work in this database"
+        return finding(check, failure.found, "an answer", good=False, bad=bad)
+    if isinstance(check, LoginCheck):
+        return finding(check, failure.found, "a login", good=False, bad=_no_login(failure.found))
+    return not_checked(check, failure.found, f"{session.user} could not log in to {session.database}")
+
+
+def _no_login(text: str) -> str:
+    if "certificate verify failed" in text:
+        return "ca.crt is not the authority of the server's certificate, or one of the two has expired"
+    return "no application can log in like this: see Secrets, pg_hba and certificates of the restored cluster"

@@ -1,0 +1,76 @@
+"""How deep the structure of a restored database is sound: the measurements behind the findings."""
+
+from dataclasses import replace
+
+from kanfunc.domain.errors import ExecFailed, ExecForbidden
+from kanfunc.domain.examination import Examination, ExaminationLimits, Progress, judge_examination
+from kanfunc.domain.finding import Finding
+from kanfunc.domain.record import Proof
+from kanfunc.domain.survey import judge_survey, unseen
+from kanfunc.domain.world import ClusterRef
+from kanfunc.ports import Ports
+
+_TELL_SECONDS = 10.0
+"""Between two lines of progress in the log."""
+
+
+def structure_of(
+    ref: ClusterRef, primary: str, proof: Proof | None, ports: Ports, limits: ExaminationLimits
+) -> list[Finding]:
+    """Look at every database of the primary. proof: of the mark, where there is one.
+
+    What could not be looked at, or not to the end, is not checked; the damage seen until then is told.
+    Raises ExecForbidden.
+    """
+    start = ports.clock.monotonic()
+    try:
+        survey = ports.structure.survey(ref, primary, limits.seconds)
+        if survey.listed("short", "missing").count:  # or cut, or dropped, by somebody while we looked
+            survey = ports.structure.survey(ref, primary, limits.seconds)
+    except ExecForbidden:
+        raise
+    except ExecFailed as failure:
+        return [unseen(failure.found)]
+    ports.journal.step(
+        "structure", cluster=str(ref), primary=primary, databases=len(survey.databases), bytes=survey.size
+    )
+    run, reason = Examination(), ""
+    teller = _Teller(run, str(ref), ports)
+    left = max(1.0, limits.seconds - (ports.clock.monotonic() - start))
+    try:
+        ports.structure.examine(ref, primary, replace(limits, seconds=left), teller.read)
+    except ExecFailed as failure:
+        reason = failure.found
+        ports.journal.warn("structure not looked at to the end", cluster=str(ref), reason=reason)
+    findings = judge_survey(survey, proof)
+    return findings + judge_examination(run, survey, reason, install=limits.install_amcheck)
+
+
+class _Teller:
+    """Takes in the lines, and tells the journal now and then how far they are."""
+
+    def __init__(self, run: Examination, cluster: str, ports: Ports) -> None:
+        self._run = run
+        self._cluster = cluster
+        self._ports = ports
+        self._started = self._told = ports.clock.monotonic()
+
+    def read(self, line: str) -> None:
+        """One line."""
+        before = self._run.progress
+        self._run.read(line)
+        now = self._ports.clock.monotonic()
+        progress = self._run.progress
+        if progress and progress != before and (before is None or now - self._told >= _TELL_SECONDS):
+            self._told = now
+            self._tell(progress, now - self._started)
+
+    def _tell(self, progress: Progress, elapsed: float) -> None:
+        left = progress.left(elapsed)
+        self._ports.journal.step(
+            "structure progress",
+            cluster=self._cluster,
+            bytes=progress.done,
+            total=progress.total,
+            eta_seconds=None if left is None else round(left),
+        )

@@ -1,0 +1,144 @@
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kanfunc.domain.checks import Asking, ExtensionsCheck, FreshnessCheck, QueryCheck, TableCheck
+from kanfunc.domain.content import Answer, judge, question_of
+from kanfunc.domain.finding import Finding, Status, Tier
+from tests.builders import NOW
+
+TOLERANCE = timedelta(seconds=30)
+FENCED = NOW
+FINGERPRINT = "0" * 64
+
+
+def check(kind: str = "query", **fields: Any) -> Asking:
+    made: Asking = msgspec.convert({"name": "it", "kind": kind, **fields}, Asking)
+    return made
+
+
+def query(**expect: Any) -> Asking:
+    return check(query="SELECT", expect=expect)
+
+
+def found(made: Asking, *rows: tuple[str | None, ...], more: bool = False) -> Finding:
+    finding = judge(made, Answer(rows, more=more), FENCED, TOLERANCE)
+    assert finding.tier is Tier.CONTENT
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("expect", "value", "good"),
+    [
+        ({"equals": "Kasten"}, "Kasten", True),
+        ({"equals": "Kasten"}, "kasten", False),
+        ({"equals": "Kasten"}, None, False),
+        ({"equals": None}, None, True),
+        ({"equals": None}, "", False),
+        ({"equals": True}, "t", True),
+        ({"equals": True}, "1", False),
+        ({"equals": 1}, "1.00", True),
+        ({"equals": 1}, "t", False),
+        ({"equals": 0.1}, "0.10", True),
+        ({"equals": "1"}, "1.00", False),
+        ({"at_least": 3}, "3", True),
+        ({"at_least": 3}, "2.999", False),
+        ({"at_least": 3}, "NaN", False),
+        ({"at_least": 3}, "Infinity", False),
+        ({"at_least": 3}, None, False),
+        ({"between": [1, 2]}, "2", True),
+        ({"between": [1, 2]}, "2.1", False),
+        ({"between": [1, 2]}, "many", False),
+        ({"matches": "K.*n"}, "Kasten", True),
+        ({"matches": "Kast"}, "Kasten", False),
+        ({"matches": ".*"}, None, False),
+        ({"matches": ".*"}, "x" * 20_000, False),
+    ],
+)
+def test_value_meets_what_is_expected(expect: dict[str, Any], value: str | None, good: bool) -> None:  # noqa: FBT001
+    assert found(query(**expect), (value,)).passed is good
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "what"),
+    [((), False, "no row"), ((("1",),), True, "more than one row"), ((("1", "2"),), False, "2 columns")],
+)
+def test_query_must_find_one_value(rows: Any, more: bool, what: str) -> None:  # noqa: FBT001
+    finding = found(query(equals=1), *rows, more=more)
+    assert (finding.status, finding.found) == (Status.FAILED, what)
+
+
+def test_rows_are_all_of_them_in_their_order() -> None:
+    wanted = query(rows=[[1, "Kasten"], [2, None]])
+    assert question_of(wanted).limit == 2
+    first, second = ("1", "Kasten"), ("2", None)
+    assert found(wanted, first, second).passed
+    for rows in ([second, first], [first], [first, first], [first, ("2",)]):
+        assert found(wanted, *rows).status is Status.FAILED
+    assert found(wanted, first, second, more=True).status is Status.FAILED
+    assert found(query(rows=[])).passed
+
+
+def test_long_values_are_cut_in_the_report() -> None:
+    assert len(found(query(equals="x"), ("y" * 10_000,)).found) < 300
+
+
+FRESH = check("freshness", query="SELECT", max_age="1h")
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("2026-11-23 08:30:00+00", Status.PASSED),
+        ("2026-11-23 08:30:00.123", Status.PASSED),
+        ("2026-11-23 10:30:00+02", Status.PASSED),
+        ("2026-11-23 07:59:00+00", Status.FAILED),
+        ("2026-11-23", Status.FAILED),
+        ("2026-11-23 09:00:20+00", Status.PASSED),
+        ("2026-11-23 09:01:00+00", Status.NOT_CHECKED),
+        ("infinity", Status.FAILED),
+        (None, Status.FAILED),
+    ],
+)
+def test_freshness_is_measured_at_the_fence(value: str | None, status: Status) -> None:
+    """Fenced at 09:00. What came later is of the restored cluster, and says nothing of the backup."""
+    assert found(FRESH, (value,)).status is status
+
+
+def test_freshness_without_a_mark_is_not_checked() -> None:
+    answer = Answer((("2026-11-23 08:30:00+00",),))
+    assert judge(FRESH, answer, None, TOLERANCE).status is Status.NOT_CHECKED
+    assert isinstance(FRESH, FreshnessCheck)
+
+
+def test_dropped_extension_is_named() -> None:
+    made = check("extensions", required=["pgcrypto", "citext"])
+    assert isinstance(made, ExtensionsCheck)
+    assert question_of(made).parameters == (("pgcrypto", "citext"),)
+    assert found(made).passed
+    finding = found(made, ("citext",))
+    assert (finding.status, finding.found) == (Status.FAILED, "without citext")
+
+
+def test_table_is_exact() -> None:
+    counted = check("table", table="links", count=2)
+    assert isinstance(counted, TableCheck)
+    assert found(counted, ("2",)).passed
+    assert found(counted, ("1",)).status is Status.FAILED
+    both = check("table", table="links", count=2, fingerprint=FINGERPRINT)
+    assert found(both, ("2", FINGERPRINT)).passed
+    assert found(both, ("2", "1" * 64)).status is Status.FAILED
+    assert found(both, ("3", FINGERPRINT)).status is Status.FAILED
+
+
+@given(st.text(min_size=1, max_size=20).filter(lambda name: "\x00" not in name))
+def test_name_of_a_table_is_one_identifier(name: str) -> None:
+    sql = question_of(TableCheck(name="it", table=name, count=0)).sql
+    quoted = sql.removeprefix('SELECT count(*) FROM "public".').removesuffix(' AS "kanfunc row"')
+    assert quoted[0] == quoted[-1] == '"'
+    assert quoted[1:-1].replace('""', "") == name.replace('"', "")
+    assert isinstance(query(equals=1), QueryCheck)

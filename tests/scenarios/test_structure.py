@@ -1,0 +1,102 @@
+"""verify-restore --depth structure, as a process: what it needs, how it ends, and what it leaves."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.lab.lab import Lab
+from tests.lab.postgres import Server
+from tests.scenarios.protected import ELECTED, Protected, told
+from tests.scenarios.test_verify_restore import report_of
+
+pytestmark = pytest.mark.lab
+
+AMCHECK, LOST = "tables and b-trees (amcheck)", "lost pages"
+
+
+@pytest.fixture(scope="module")
+def restored(shared_lab: Lab) -> Iterator[Protected]:
+    shared_lab.create_cluster("structure")
+    cluster = Protected(shared_lab, "structure")
+    cluster.restored(cluster.proven_export())
+    cluster.await_healthy()
+    yield cluster
+    cluster.delete_namespace()
+
+
+def connections(server: Server) -> list[str]:
+    query = "select application_name from pg_stat_activity where application_name like 'kanfunc-%'"
+    return [name for (name,) in server.sql(query)]
+
+
+@contextmanager
+def session(server: Server) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(
+        host=server.environment()["PGHOST"], port=server.port, user="postgres", dbname="app"
+    ) as opened:
+        yield opened
+
+
+LOCK = "lock table small in access exclusive mode"
+
+
+def statuses(report: dict[str, object]) -> dict[str, str]:
+    findings = report["findings"]
+    assert isinstance(findings, list)
+    return {finding["check"]: finding["status"] for finding in findings}
+
+
+def test_amcheck_is_installed_only_when_asked_for(restored: Protected) -> None:
+    server = restored.lab.server(restored.namespace, ELECTED)
+    done = restored.verify("--depth", "structure")
+    assert done.returncode == 2, done.stderr
+    assert statuses(report_of(done))[AMCHECK] == "not checked"
+    assert "--install-amcheck" in told(done)["found"]
+    assert server.sql("select 1 from pg_extension where extname = 'amcheck'", dbname="app") == []
+
+    done = restored.verify("--depth", "structure", "--install-amcheck", "--jobs", "1")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert {statuses(report_of(done))[check] for check in (AMCHECK, LOST)} == {"passed"}
+    assert '"step":"structure progress"' in done.stderr
+    assert connections(server) == []
+
+
+def test_it_ends_at_its_time_limit(restored: Protected) -> None:
+    server = restored.lab.server(restored.namespace, ELECTED)
+    server.sql("create table if not exists small ()", dbname="app")
+    with session(server) as migration:
+        migration.execute(LOCK)
+        done = restored.verify("--depth", "structure", "--structure-timeout", "3")
+        assert done.returncode == 2, done.stderr
+        assert statuses(report_of(done))["structure"] == "not checked"
+        assert "did not end within 3 s" in told(done)["found"]
+        restored.lab.wait_for("our connections to end", lambda: not connections(server))
+
+
+def test_terminated_it_leaves_nothing_running(restored: Protected) -> None:
+    """The lock is taken when the survey, which would wait for it, is over: pg_amcheck comes to it last."""
+    server = restored.lab.server(restored.namespace, ELECTED)
+    server.sql("create extension if not exists amcheck", dbname="app")
+    server.sql("create table if not exists small ()", dbname="app")
+    command = ("verify-restore", "-n", restored.namespace, "--depth", "structure")
+    with session(server) as migration, restored.lab.start_kanfunc(*command) as process:
+        assert process.stderr is not None
+        while '"step":"structure"' not in process.stderr.readline():
+            pass
+        migration.execute(LOCK)
+        restored.lab.wait_for("pg_amcheck to wait", lambda: waiting(server))
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 1, stderr
+        assert "SIGTERM" in stderr
+        assert connections(server) == []
+
+
+def waiting(server: Server) -> bool:
+    query = (
+        "select 1 from pg_stat_activity where application_name like 'kanfunc-%' and wait_event_type = 'Lock'"
+    )
+    return bool(server.sql(query))
