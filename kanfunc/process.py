@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
 from kanfunc.gateways.console import Console, SystemClock
+from kanfunc.operations.doctor import Surveyor
 from kanfunc.operations.watchdog import Watchdog
 from kanfunc.ports import Clock, Fleet, Ports
 
@@ -61,6 +62,14 @@ def fleet() -> Fleet:
     from kanfunc.gateways.kubeclient import connect
 
     return KubeFleet(connect())
+
+
+def surveyor() -> Surveyor:
+    """What only doctor reads."""
+    from kanfunc.gateways.kubeclient import connect
+    from kanfunc.gateways.surveyor import KubeSurveyor
+
+    return KubeSurveyor(connect())
 
 
 def monitored(watchdog: Watchdog, clock: Clock, port: int) -> int:

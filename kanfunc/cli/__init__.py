@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import typer
 
 from kanfunc import __version__
+from kanfunc.cli.doctor import doctor_command
 from kanfunc.cli.watchdog import stand_down_command, watchdog_command
 from kanfunc.domain.codec import encode
 from kanfunc.domain.flavour import FLAVOURS, FlavourName
@@ -207,6 +208,7 @@ def elect_command(
             ports.journal.step("elected", cluster=str(ref), instance=elected.instance)
 
 
+app.command("doctor")(doctor_command)
 app.command("watchdog")(watchdog_command)
 app.command("stand-down")(stand_down_command)
 
