@@ -73,10 +73,14 @@ class ClusterApi(Protocol):
 
 @dataclass(frozen=True)
 class Bound:
-    """Our own transaction on the primary: everything committed before it lies before `flushed`."""
+    """Our own transaction on the primary: everything committed before it lies before `flushed`.
+
+    replay_seconds: how long the elected replica took to replay it.
+    """
 
     xid: str
     flushed: Lsn
+    replay_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import typer
 
 from kanfunc import __version__
 from kanfunc.cli.doctor import doctor_command
+from kanfunc.cli.status import status_command
 from kanfunc.cli.watchdog import stand_down_command, watchdog_command
 from kanfunc.domain.codec import encode
 from kanfunc.domain.flavour import FLAVOURS, FlavourName
@@ -209,6 +210,7 @@ def elect_command(
 
 
 app.command("doctor")(doctor_command)
+app.command("status")(status_command)
 app.command("watchdog")(watchdog_command)
 app.command("stand-down")(stand_down_command)
 

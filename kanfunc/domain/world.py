@@ -37,6 +37,7 @@ class Cluster:
     target_primary: str
     read_at: datetime
     deleting: bool = False
+    created: datetime | None = None
 
     @classmethod
     def from_manifest(cls, manifest: Manifest, flavour: Flavour, read_at: datetime) -> Self:
@@ -53,6 +54,7 @@ class Cluster:
             target_primary=status.get("targetPrimary") or "",
             read_at=read_at,
             deleting=bool(metadata.get("deletionTimestamp")),
+            created=_instant(metadata.get("creationTimestamp")),
         )
 
     @property
@@ -79,6 +81,10 @@ class Cluster:
     def settled_primary(self) -> str | None:
         """The primary's name, unless the cluster is switching over or failing over."""
         return self.current_primary if self.current_primary == self.target_primary else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from kanfunc.domain.report import Report
 from kanfunc.domain.restoration import Adopted, Inscriptions, adopted_of, identify, no_mark
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
 from kanfunc.operations.continuing import Restored, continuation_of
+from kanfunc.operations.outcome import keep_outcome
 from kanfunc.operations.recovery import await_primary, await_replicas
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
@@ -56,9 +57,14 @@ def verify_restores(
         except KanfuncError as failure:
             ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
             failures.append(failure)
+            if not isinstance(failure, Refused):
+                keep_outcome(ref, ports, reason=failure.found)
         else:
             publish(report)
             failures += [] if report.proven else [report.failure()]
+            keep_outcome(
+                ref, ports, reason=None if report.proven else report.failure().found, mark=report.mark
+            )
     if failures:
         raise worst(failures)
 

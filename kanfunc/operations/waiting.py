@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from kanfunc.domain.errors import ApiFailed, Conflict, WaitTimeout, WatchBroken
+from kanfunc.domain.errors import ApiFailed, Conflict, KanfuncError, Terminated, WaitTimeout, WatchBroken
 from kanfunc.domain.record import Changes
 from kanfunc.domain.world import Cluster, ClusterRef
-from kanfunc.ports import Clock, ClusterApi
+from kanfunc.ports import Clock, ClusterApi, Ports
 
 T = TypeVar("T")
 
@@ -67,3 +67,13 @@ def edit(
         f"Cluster {ref} changed under each of {_EDIT_ATTEMPTS} attempts to write its annotations",
         remedy="find out which controller rewrites its annotations all the time",
     )
+
+
+def note(ports: Ports, ref: ClusterRef, decide: Callable[[Cluster], Changes]) -> None:
+    """An edit that no decision depends on: where it cannot be written that is told, and no more."""
+    try:
+        edit(ports.api, ref, decide)
+    except Terminated:
+        raise
+    except KanfuncError as failure:
+        ports.journal.warn("not noted", cluster=str(ref), reason=failure.found)
