@@ -138,3 +138,8 @@ template:
         securityContext: {{- include "edb-kasten.containerSecurity" .root | nindent 10 }}
         resources: {{- toYaml .root.Values.hooks.resources | nindent 10 }}
 {{- end }}
+
+{{/* Where an alert's page is. Arguments: the values of the rules, the alert's name. */}}
+{{- define "edb-kasten.runbook" -}}
+{{ (index . 0).runbooks | default "docs/runbooks" | trimSuffix "/" }}/{{ index . 1 }}.md
+{{- end }}
