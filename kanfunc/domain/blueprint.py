@@ -7,6 +7,7 @@ import msgspec
 
 from kanfunc.domain.kasten import Named
 from kanfunc.domain.selector import Shape
+from kanfunc.domain.world import ClusterRef
 
 LIMITS: Mapping[str, Mapping[str, int]] = {
     "fence": {"replay-timeout": 60, "hook-timeout": 60, "stop-timeout": 180, "stream-timeout": 300},
@@ -51,11 +52,21 @@ class Blueprint(Shape, frozen=True):
 
 @dataclass(frozen=True)
 class Call:
-    """One command of ours. verb: with its outcome, as in `unfence success`. options: without `--`."""
+    """One command of ours. verb: with its outcome, as in `unfence success`. options: without `--`, each with
+    its values.
+    """
 
     verb: str
-    options: Mapping[str, str]
+    options: Mapping[str, tuple[str, ...]]
     account: str
+
+    def concerns(self, ref: ClusterRef) -> bool:
+        """Whether it can be for this cluster: what a template will say is not known before it runs."""
+        for option, wanted in (("namespace", ref.namespace), ("cluster", ref.name)):
+            values = self.options.get(option, (wanted,))
+            if wanted not in values and not any("{{" in value for value in values):
+                return False
+        return True
 
     @property
     def seconds(self) -> int:
@@ -66,7 +77,7 @@ class Call:
 
     def number(self, option: str, default: int) -> int:
         """An option's value in seconds."""
-        text = self.options.get(option, "")
+        text = self.options.get(option, ("",))[-1]
         return int(text) if text.isdecimal() else default
 
 
@@ -74,9 +85,11 @@ def _call(arguments: _Arguments) -> Call | None:
     command = arguments.command or ()
     if not command or command[0].rpartition("/")[2] != "kanfunc":
         return None
-    options = dict(_options(command))
+    options: dict[str, tuple[str, ...]] = {}
+    for name, value in _options(command):
+        options[name] = (*options.get(name, ()), value)
     verbs = [word for word in command[1:] if word in LIMITS]
-    verb = " ".join([*verbs[:1], *([options["outcome"]] if options.get("outcome") else [])])
+    verb = " ".join([*verbs[:1], *options.get("outcome", ())])
     account = arguments.pod_override.service_account_name if arguments.pod_override else ""
     return Call(verb, options, account)
 
@@ -85,5 +98,7 @@ def _options(command: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Both spellings: `--name=value` and `--name value`."""
     for word, following in zip(command, (*command[1:], ""), strict=True):
         name, equals, value = word.partition("=")
-        if name.startswith("--"):
+        if word == "-n":
+            yield "namespace", following
+        elif name.startswith("--"):
             yield name[2:], value if equals else following

@@ -18,16 +18,22 @@ REPLACING = frozenset({"backup", "restore", "delete"})
 """Those that Kasten runs instead of its own snapshots."""
 
 
-class Pattern(Selector, frozen=True):
-    """One entry of a filter: every field that is given must match."""
+class Pattern(Selector, frozen=True, forbid_unknown_fields=True):
+    """One entry of a filter: all its fields must match, and one that we do not know may limit it."""
 
     group: str | None = None
+    version: str | None = None
     resource: str | None = None
     name: str | None = None
 
     def takes(self, item: Item) -> bool | None:
         """Whether it is about this object."""
-        pairs = ((self.group, item.group), (self.resource, item.resource), (self.name, item.name))
+        pairs = (
+            (self.group, item.group),
+            (self.version, item.version),
+            (self.resource, item.resource),
+            (self.name, item.name),
+        )
         fields = [wanted == found for wanted, found in pairs if wanted is not None]
         return every([*fields, self.meets(item.labels)])
 
@@ -96,6 +102,7 @@ class Named(Shape, frozen=True):
     """Metadata that matters here."""
 
     name: str
+    namespace: str = ""
     creation_timestamp: str = ""
     annotations: dict[str, str] | None = None
 

@@ -52,6 +52,8 @@ class Item(msgspec.Struct, frozen=True):
     name: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    version: str = "v1"
+    """That of all that is looked at: pods, volumes, and both operators' Clusters."""
 
 
 def every(answers: Iterable[bool | None]) -> bool | None:

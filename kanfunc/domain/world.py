@@ -38,6 +38,8 @@ class Cluster:
     read_at: datetime
     deleting: bool = False
     created: datetime | None = None
+    owner: str = ""
+    """What this Cluster belongs to, as KIND/NAME."""
 
     @classmethod
     def from_manifest(cls, manifest: Manifest, flavour: Flavour, read_at: datetime) -> Self:
@@ -55,6 +57,7 @@ class Cluster:
             read_at=read_at,
             deleting=bool(metadata.get("deletionTimestamp")),
             created=_instant(metadata.get("creationTimestamp")),
+            owner=", ".join(f"{o['kind']}/{o['name']}" for o in metadata.get("ownerReferences") or ()),
         )
 
     @property

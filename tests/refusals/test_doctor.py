@@ -155,6 +155,12 @@ def published(manifest: Manifest) -> None:
         action["phases"][0]["args"]["command"] = ["bash", "-c", "kubectl get pods -l hasHooks"]
 
 
+def aimed(manifest: Manifest, option: str, value: str) -> None:
+    """The hook names one place, instead of that of whoever is backed up."""
+    command = manifest["actions"]["backupPrehook"]["phases"][0]["args"]["command"]
+    command[:] = [word for word in command if not word.startswith(option)] + [f"{option}={value}"]
+
+
 def renamed(old: str, new: str) -> Alter:
     return edit(BLUEPRINTS, "edb-hooks", lambda m: m["actions"].update({new: m["actions"].pop(old)}))
 
@@ -195,6 +201,12 @@ BAD: dict[str, tuple[Alter, str, str]] = {
     "it is another namespace's": (
         policy(lambda m: m["spec"]["selector"]["matchExpressions"][0].update(values=["other"])),
         "policies", "no policy",
+    ),
+    "the hook is for another namespace": (
+        edit(BLUEPRINTS, "edb-hooks", lambda m: aimed(m, "--namespace", "other")), HOOKS, "nobody calls",
+    ),
+    "the hook is for another cluster": (
+        edit(BLUEPRINTS, "edb-hooks", lambda m: aimed(m, "--cluster", "other")), HOOKS, "nobody calls",
     ),
     "the account may nothing": (drop(CLUSTER_ROLE_BINDINGS), "rights of the hooks", "may not: get clusters"),
 }  # fmt: skip
@@ -238,6 +250,49 @@ def test_what_is_not_as_it_should_be_is_a_warning(name: str, call: Call) -> None
     assert checks[check]["grade"] == "warning"
     assert words in checks[check]["found"]
     assert checks[check]["remedy"]
+
+
+def test_policy_hooks_do_not_help_where_a_bound_blueprint_replaces_the_snapshots(call: Call) -> None:
+    spoil = edit(BLUEPRINTS, "edb-hooks", lambda m: m["actions"].update(backup={}))
+    world = Examined(mode="policy", alter=spoil)
+    annotation("cluster", "kanister.kasten.io/blueprint", "edb-hooks")(world.scene)
+    ended, checks = doctor(call, world)
+    assert ended.exit_code == 2
+    assert "defines backup" in checks[HOOKS]["found"]
+
+
+@pytest.mark.parametrize(("mode", "exit_code"), [("binding", 2), ("policy", 0)])
+def test_nobody_can_say_whether_the_hook_of_an_owned_cluster_is_called(
+    mode: str, exit_code: int, call: Call
+) -> None:
+    world = Examined(mode=mode)
+    owner = {"apiVersion": "v1", "kind": "Application", "name": "shop", "uid": "u"}
+    world.scene.cluster["metadata"]["ownerReferences"] = [owner]
+    ended, checks = doctor(call, world)
+    assert ended.exit_code == exit_code
+    if exit_code:
+        assert checks[HOOKS]["grade"] == "not checked"
+        assert "Application/shop" in checks[HOOKS]["found"]
+
+
+def test_a_blueprint_elsewhere_is_not_taken_for_ours(call: Call) -> None:
+    def alter(store: Store) -> None:
+        for each in store.list(BINDINGS):
+            change = edit(BINDINGS, each["metadata"]["name"],
+                          lambda m: m["spec"]["blueprintRef"].update(namespace="other"))  # fmt: skip
+            change(store)
+
+    ended, checks = doctor(call, Examined(alter=alter))
+    assert ended.exit_code == 2
+    assert checks[HOOKS]["grade"] == "not checked"
+
+
+@pytest.mark.parametrize("limit", [{"version": "v2"}, {"phase": "Bound"}])
+def test_an_exclusion_that_takes_less_than_it_seems_excludes_nothing(
+    limit: dict[str, str], call: Call
+) -> None:
+    world = Examined(alter=policy(lambda m: backup(m)["filters"]["excludeResources"][0].update(limit)))
+    assert doctor(call, world)[0].exit_code == 2
 
 
 @pytest.mark.parametrize("missing", ["preHook", "onSuccess"])
