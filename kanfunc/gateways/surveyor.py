@@ -78,7 +78,10 @@ class KubeSurveyor:
         try:
             return tuple(msgspec.convert(each, shape) for each in found)
         except msgspec.ValidationError as error:
-            raise ApiFailed(f"{what} have a shape that is not known: {error}") from error
+            raise ApiFailed(
+                f"{what} have a shape that is not known: {error}",
+                remedy="this Kasten may be newer than kanfunc",
+            ) from error
 
     def config(self, namespace: str) -> dict[str, str]:
         """See Surveyor."""
@@ -134,7 +137,10 @@ class KubeSurveyor:
         try:
             return decode(output, Capacity)
         except Malformed as error:
-            raise ExecFailed(f"the answer {output.strip()[:200]!r} cannot be read: {error}") from error
+            raise ExecFailed(
+                f"the answer {output.strip()[:200]!r} cannot be read: {error}",
+                remedy=f"kubectl logs -n {ref.namespace} {primary} -c postgres",
+            ) from error
 
 
 class _Allowed(msgspec.Struct):

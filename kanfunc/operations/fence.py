@@ -45,6 +45,8 @@ def fence(refs: Sequence[ClusterRef], fence_id: str, ports: Ports, limits: Fence
             records.append(_fence_one(plan, fence_id, ports, limits))
     except BaseException as failure:
         _roll_back(begun, fence_id, ports, failure)
+        if isinstance(failure, KanfuncError):
+            failure.leaving("everything: what was begun is taken back")
         raise
     return tuple(records)
 
@@ -138,6 +140,7 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
     if left:
         raise StillStanding(
             f"{failure}; and the roll-back failed on {', '.join(left)}",
+            expected="everything of this call to be taken back",
             left=f"what fence {fence_id} had placed there",
             remedy=f"kanfunc unfence --outcome failure --namespace {begun[0].namespace}",
         ) from failure

@@ -87,6 +87,7 @@ def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> No
         seconds=seconds,
         what=f"the fence entry for {plan.instance.name} on Cluster {plan.ref}",
         describe=lambda cluster: f"fenced: {', '.join(cluster.fenced.entries) or 'nobody'}",
+        remedy="see the operator's log: its pre-backup command ended well, and it placed no entry",
     )
 
     def decide(cluster: Cluster) -> Changes:

@@ -44,6 +44,7 @@ def _await_end(cluster: Cluster, ports: Ports, seconds: float) -> None:
             seconds=seconds,
             what=f"the end of the fence on {ref}",
             describe=lambda now: f"record {now.record_text}",
+            remedy=f"kanfunc unfence --outcome failure -n {ref.namespace} --cluster {ref.name}",
         )
     except NotFound:
         return

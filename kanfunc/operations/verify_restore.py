@@ -55,8 +55,8 @@ def verify_restores(
         except Terminated:
             raise
         except KanfuncError as failure:
+            failures.append(failure.leaving("the restored cluster"))
             ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
-            failures.append(failure)
             if not isinstance(failure, Refused):
                 keep_outcome(ref, ports, reason=failure.found)
         else:
@@ -122,6 +122,7 @@ def _examine(
         if unread:
             raise PlatformFailed(
                 f"no mark was found, and {', '.join(unread)} could not be looked at",
+                expected="a look at every instance: a switchover may have come before us",
                 remedy="run again when all pods of the cluster run",
             )
         facts = ports.shell.primary_facts(ref, primary.name, "0")

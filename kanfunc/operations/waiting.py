@@ -25,13 +25,14 @@ def wait_until(
     seconds: float,
     what: str,
     describe: Callable[[T], str],
+    remedy: str,
 ) -> T:
     """Follow a watch until a state is accepted, and return that state.
 
     A watch that ends early or is cut is opened again. Raises WaitTimeout with what was last seen.
     """
     end = clock.monotonic() + seconds
-    seen, trouble = "nothing", ""
+    seen, trouble = "nothing was seen", ""
     while (left := end - clock.monotonic()) > 0:
         try:
             for state in watch(left):
@@ -41,7 +42,7 @@ def wait_until(
         except WatchBroken as broken:
             trouble = f" (since then the watch was cut: {broken.found})"
         clock.sleep(min(_PAUSE_SECONDS, max(0.0, end - clock.monotonic())))
-    raise WaitTimeout(f"{what} did not happen within {seconds:g} s; last seen: {seen}{trouble}")
+    raise WaitTimeout(f"after {seconds:g} s: {seen}{trouble}", expected=what, remedy=remedy)
 
 
 def edit(

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ DATABASE = {"namespace": "edb", "cluster": "pg"}
 HOUR = 60
 
 
+@cache
 def rules() -> Manifest:
     [found] = of_kind(rendered(POLICY), "PrometheusRule")
     return found
