@@ -188,6 +188,19 @@ def test_how_long_a_return_took_is_not_guessed() -> None:
     assert (watch.standing.away, watch.standing.return_seconds) == (False, None)
 
 
+def test_a_return_that_was_seen_is_measured_though_the_fence_was_not() -> None:
+    simulation = fenced()
+    simulation.stalled = True
+    released(simulation)
+    watch = Watch(simulation)
+    watch.look()
+    assert watch.standing.away
+    simulation.stalled = False
+    simulation.tick()
+    watch.look()
+    assert watch.standing.return_seconds > 0
+
+
 def test_an_instance_that_others_have_fenced_is_no_alarm() -> None:
     watch = Watch(fenced())
     watch.look()
