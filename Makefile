@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test test-image test-cluster image-size test-all demo blueprints requirements clean
+.PHONY: help setup check test test-image test-cluster image-size test-all longrun demo messages blueprints requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -57,9 +57,17 @@ test-all: test ## As `test`, with every damage, many more interleavings of the f
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 	@$(RUN) tests.cluster build
 	@$(RUN) pytest -m cluster tests/cluster -v
+	@KANFUNC_EVERY_REQUEST=1 $(RUN) pytest -n $(WORKERS) tests/machine/test_wire_faults.py tests/scenarios/test_fault_cells.py --timeout 1800
+	@$(RUN) tests.lab.longrun 200
+
+longrun: .venv/ready ## Backups and restores under load with random faults: ROUNDS (10), SEED (1)
+	@$(RUN) tests.lab.longrun $(or $(ROUNDS),10) $(or $(SEED),1)
 
 demo: .venv/ready ## The walk-through: backup, loss, restore, proof, and three restores that only look good
 	@$(RUN) tests.lab.demo
+
+messages: .venv/ready ## Every message that a command can end with, in one list
+	@$(RUN) tests.messages
 
 blueprints: .venv/ready ## Write what is generated: blueprints/, chart/README.md, docs/*.schema.json
 	@$(RUN) tests.chart.generated

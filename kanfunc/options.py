@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
 import re
+from collections.abc import Collection
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from kanfunc.domain.flavour import FlavourName
+from kanfunc.domain.flavour import FLAVOURS, Flavour, FlavourName
 
 WEEK = 7 * 24 * 3600
 
@@ -80,3 +82,20 @@ Flavours = Annotated[
 ]
 HookTimeout = Annotated[int, seconds("hook-timeout", "For the operator's own command in the pod.")]
 StreamTimeout = Annotated[int, seconds("stream-timeout", "For an instance to stream from the primary.")]
+
+
+class Format(StrEnum):
+    """Of what a command finds: for people, or for machines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputFormat = Annotated[
+    Format, typer.Option("--format", envvar="KANFUNC_FORMAT", help="Of what is found, on standard output.")
+]
+
+
+def chosen(names: Collection[FlavourName] | None) -> list[Flavour]:
+    """The operators of these names; all where none is named."""
+    return [each for each in FLAVOURS if not names or each.name in names]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.coldness import Control, WalTail
-from kanfunc.domain.content import Answer, Question
+from kanfunc.domain.content import Answer, Question, Session
 from kanfunc.domain.examination import ExaminationLimits
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.hooks import Argv
@@ -79,10 +79,14 @@ class ClusterApi(Protocol):
 
 @dataclass(frozen=True)
 class Bound:
-    """Our own transaction on the primary: everything committed before it lies before `flushed`."""
+    """Our own transaction on the primary: everything committed before it lies before `flushed`.
+
+    replay_seconds: how long the elected replica took to replay it.
+    """
 
     xid: str
     flushed: Lsn
+    replay_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -181,22 +185,6 @@ class InstanceShell(Protocol):
 
     def resumption(self, ref: ClusterRef, instance: str, proof: Proof) -> ResumptionFacts:
         """What follows the shutdown checkpoint of a cold primary in that instance's WAL."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """Who logs in where, and whom he then becomes. method: how; None is what there are credentials for.
-
-    server: start time of the postmaster that must answer; seconds: for each statement.
-    """
-
-    host: str
-    database: str
-    user: str
-    role: str | None
-    method: str | None
-    server: str
-    seconds: int
 
 
 class DatabaseClient(Protocol):

@@ -16,6 +16,7 @@ from kanfunc.domain.errors import KanfuncError, Terminated
 from kanfunc.domain.report import Report
 from kanfunc.gateways.console import Console, SystemClock
 from kanfunc.operations.content import ContentPlan
+from kanfunc.operations.doctor import Surveyor
 from kanfunc.operations.watchdog import Watchdog
 from kanfunc.ports import Clock, Fleet, Ports
 
@@ -94,6 +95,14 @@ def fleet() -> Fleet:
     from kanfunc.gateways.kubeclient import connect
 
     return KubeFleet(connect())
+
+
+def surveyor() -> Surveyor:
+    """What only doctor reads."""
+    from kanfunc.gateways.kubeclient import connect
+    from kanfunc.gateways.surveyor import KubeSurveyor
+
+    return KubeSurveyor(connect())
 
 
 def monitored(watchdog: Watchdog, clock: Clock, port: int) -> int:

@@ -209,3 +209,8 @@ template:
       {{- end }}
     {{- end }}
 {{- end }}
+
+{{/* Where an alert's page is. Arguments: the values of the rules, the alert's name. */}}
+{{- define "edb-kasten.runbook" -}}
+{{ (index . 0).runbooks | default "docs/runbooks" | trimSuffix "/" }}/{{ index . 1 }}.md
+{{- end }}

@@ -8,8 +8,10 @@ from uuid import uuid4
 import typer
 
 from kanfunc import __version__
+from kanfunc.cli.doctor import doctor_command
 from kanfunc.cli.report import report_command
 from kanfunc.cli.selecting import select_refs
+from kanfunc.cli.status import status_command
 from kanfunc.cli.verify import verify_restore_command
 from kanfunc.cli.watchdog import stand_down_command, watchdog_command
 from kanfunc.domain.codec import encode
@@ -147,6 +149,8 @@ def elect_command(
 
 app.command("verify-restore")(verify_restore_command)
 app.command("report")(report_command)
+app.command("doctor")(doctor_command)
+app.command("status")(status_command)
 app.command("watchdog")(watchdog_command)
 app.command("stand-down")(stand_down_command)
 

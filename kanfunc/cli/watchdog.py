@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from kanfunc.domain.errors import Refused
-from kanfunc.domain.flavour import FLAVOURS
 from kanfunc.operations.guard import GuardLimits, OnPrimaryLost
 from kanfunc.operations.standdown import stand_down
 from kanfunc.operations.watchdog import Watchdog
-from kanfunc.options import Flavours, Namespaces, seconds
+from kanfunc.options import Flavours, Namespaces, chosen, seconds
 from kanfunc.process import fleet, monitored, real_world
 
 _HIGHEST_PORT = 65535
@@ -29,8 +28,7 @@ def stand_down_command(
     Waits for backups that are running; a fence that still stands then is ended, and its backup is not proven.
     """
     ports = real_world(context.obj)
-    wanted = [each for each in FLAVOURS if not flavour or each.name in flavour]
-    stand_down(fleet(), wanted, namespace or [None], ports, drain_timeout)
+    stand_down(fleet(), chosen(flavour), namespace or [None], ports, drain_timeout)
 
 
 def watchdog_command(
@@ -66,7 +64,7 @@ def watchdog_command(
     watchdog = Watchdog(
         ports,
         fleet(),
-        flavours=[each for each in FLAVOURS if not flavour or each.name in flavour],
+        flavours=chosen(flavour),
         scope=namespace or [None],
         limits=GuardLimits(patience=patience, on_primary_lost=on_primary_lost),
     )

@@ -144,7 +144,11 @@ def _extent(control: Control, tail: WalTail) -> tuple[Lsn, Lsn]:
     """Begin and end of the last record."""
     record = _RECORD.match(tail.last_record)
     if not record:
-        raise PlatformFailed(f"the output of pg_waldump cannot be read: {tail.last_record!r}")
+        raise PlatformFailed(
+            f"the output of pg_waldump cannot be read: {tail.last_record!r}",
+            expected="a record as PostgreSQL 13 or later shows it",
+            remedy="run pg_waldump in the pod by hand and compare",
+        )
     start = Lsn.parse(record[2])
     return start, _skip(start, int(record[1]), control)
 

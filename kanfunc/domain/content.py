@@ -46,6 +46,22 @@ FROM (SELECT ('x' || encode(substring(h, 1, 8), 'hex'))::bit(64)::bigint AS a,
 
 
 @dataclass(frozen=True)
+class Session:
+    """Who logs in where, and whom he then becomes. method: how; None is what there are credentials for.
+
+    server: start time of the postmaster that must answer; seconds: for each statement.
+    """
+
+    host: str
+    database: str
+    user: str
+    role: str | None
+    method: str | None
+    server: str
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Question:
     """One statement. limit: rows that are of interest; complete: rows hidden by policies make it fail."""
 

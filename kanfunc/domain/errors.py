@@ -1,7 +1,7 @@
 """All that can go wrong, as one tree: the type says the exit code, the text what to do at 3 a.m."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class KanfuncError(Exception):
@@ -19,6 +19,11 @@ class KanfuncError(Exception):
         self.expected = expected
         self.left = left
         self.remedy = remedy
+
+    def leaving(self, left: str) -> Self:
+        """Itself, saying what was left as it was, unless it says so already."""
+        self.left = self.left or left
+        return self
 
     def __str__(self) -> str:
         parts = [self.found]
@@ -103,6 +108,10 @@ class ExecFailed(PlatformFailed):
         super().__init__(found, remedy=remedy)
         self.timed_out = timed_out
         """The command was ended at its limit: it is known not to run any more."""
+
+
+class ExecCut(ExecFailed):
+    """Nobody saw the end of the command: it may have come, and it may still be running."""
 
 
 class ExecForbidden(ExecFailed):

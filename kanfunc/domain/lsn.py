@@ -17,6 +17,7 @@ class Lsn(int):
         ...
     kanfunc.domain.errors.PlatformFailed: 'nonsense' is not a WAL position
       expected: two hexadecimal numbers with a slash between, as in 0/98E4300
+      next: run the query or program that said so in the pod by hand and compare
     """
 
     __slots__ = ()
@@ -29,6 +30,7 @@ class Lsn(int):
             raise PlatformFailed(
                 f"{text!r} is not a WAL position",
                 expected="two hexadecimal numbers with a slash between, as in 0/98E4300",
+                remedy="run the query or program that said so in the pod by hand and compare",
             )
         return cls(int(halves[1], 16) << 32 | int(halves[2], 16))
 

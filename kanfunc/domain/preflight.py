@@ -44,9 +44,9 @@ def plan_fence(world: World) -> Plan:
     cluster = world.cluster
     adapter = adapter_of(cluster)
     record = own_record_of(cluster)
-    _require_free_fence_list(cluster, record)
-    _require_no_backup(world)
-    primary = _settled_primary(world)
+    require_free_fence_list(cluster, record)
+    require_no_backup(world)
+    primary = settled_primary(world)
     instance = elected_instance(world, adapter)
     return Plan(
         cluster=cluster,
@@ -60,7 +60,8 @@ def plan_fence(world: World) -> Plan:
     )
 
 
-def _require_free_fence_list(cluster: Cluster, record: Record | None) -> None:
+def require_free_fence_list(cluster: Cluster, record: Record | None) -> None:
+    """Refuse where somebody else has fenced an instance; `record` says what is ours."""
     ours = record.owned_entries(cluster) if record else ()
     if foreign := [entry for entry in cluster.fenced.entries if entry not in ours]:
         raise Refused(
@@ -70,7 +71,8 @@ def _require_free_fence_list(cluster: Cluster, record: Record | None) -> None:
         )
 
 
-def _require_no_backup(world: World) -> None:
+def require_no_backup(world: World) -> None:
+    """Refuse while the operator's own Backup runs."""
     if world.backups:
         names = ", ".join(backup.name for backup in world.backups)
         raise Refused(
@@ -80,7 +82,8 @@ def _require_no_backup(world: World) -> None:
         )
 
 
-def _settled_primary(world: World) -> Instance:
+def settled_primary(world: World) -> Instance:
+    """The primary's pod; Refused where the cluster has none that stays."""
     cluster = world.cluster
     if cluster.deleting:
         raise Refused(
@@ -127,7 +130,7 @@ def require_replication(plan: Plan, replication: Replication) -> None:
             remedy="look into that pod's log; its copy would be stale",
         )
     others = names & plan.others  # pg_basebackup and replica clusters stream, too
-    needed = max(1, _required_synchronous(plan.cluster))
+    needed = max(1, required_synchronous(plan.cluster))
     if len(others) < needed:
         raise Refused(
             f"besides {plan.instance.name}, {len(others)} replica(s) of Cluster {plan.ref} stream: "
@@ -138,7 +141,7 @@ def require_replication(plan: Plan, replication: Replication) -> None:
         )
 
 
-def _required_synchronous(cluster: Cluster) -> int:
+def required_synchronous(cluster: Cluster) -> int:
     """How many standbys must confirm before a commit returns; `preferred` durability never stalls."""
     synchronous = (cluster.spec.get("postgresql") or {}).get("synchronous") or {}
     if synchronous:

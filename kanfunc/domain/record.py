@@ -62,10 +62,22 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest: str
     """SHA-256 of pg_control and the time of its last write: changes whenever PostgreSQL starts."""
     control_version: str
+    replay_seconds: float | None = None
+    """How long the elected replica took to replay the bound: its lag when the fence began."""
     shutdown_checkpoint: Lsn | None = None
     """Where the WAL of a stopped primary ends; None on a standby."""
     server_version: str = ""
     """What ran there, as in "15.18 (Debian 15.18-0+deb12u1)"; empty in older marks."""
+
+
+class Proven(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A backup that was proven, as it is remembered when its record has been replaced."""
+
+    id: str
+    instance: str
+    sealed: Instant
+    end_of_wal: Lsn
+    fenced_seconds: float | None = None
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,6 +99,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     late: tuple[Late, ...] = ()
     older_snapshots: tuple[str, ...] = ()
     """UIDs of the VolumeSnapshots that existed when the fence was sealed."""
+    fenced: Instant | None = None
+    """When the entry was there: since then PostgreSQL was to stop."""
+    ended: Instant | None = None
+    """When the entry was taken out."""
+    before: Proven | None = None
+    """The last backup that was proven before this fence."""
     judged: Instant | None = None
     judged_snapshots: tuple[str, ...] | None = None
     """UIDs of the VolumeSnapshots that the verdict was judged on; None where they cannot be seen."""
@@ -99,6 +117,24 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def live(self) -> bool:
         """Not ended: something of it may stand."""
         return self.state is not State.ENDED
+
+    @property
+    def fenced_seconds(self) -> float | None:
+        """How long PostgreSQL was kept from running; None before the end, and where it never was."""
+        return (self.ended - self.fenced).total_seconds() if self.fenced and self.ended else None
+
+    @property
+    def last_proven(self) -> Proven | None:
+        """The last backup of this cluster that was proven: of this fence, or of one before."""
+        if self.verdict is not Verdict.HELD or self.sealed is None or self.proof is None:
+            return self.before
+        return Proven(
+            id=self.id,
+            instance=self.instance,
+            sealed=self.sealed,
+            end_of_wal=self.proof.end_of_wal,
+            fenced_seconds=self.fenced_seconds,
+        )
 
     def owns_entry_of(self, instance: str, now: datetime) -> bool:
         """Whether an entry for `instance` in the fence list counts as ours.
@@ -169,7 +205,9 @@ def ended(
     """
     held = {backup.instance for backup in backups}
     ours = tuple(name for name in record.owned_entries(cluster) if name not in held)
-    over = record.but(state=State.ENDED, verdict=verdict, reason=record.reason or reason)
+    over = record.but(
+        state=State.ENDED, verdict=verdict, reason=record.reason or reason, ended=cluster.read_at
+    )
     return {**written(over), **without_entries(cluster, ours)}
 
 

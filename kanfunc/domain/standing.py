@@ -1,7 +1,10 @@
 """What the watchdog knows of one cluster: the fence that stands, and what it may cost."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from kanfunc.domain.adapter import FREE_KEYS, KASTEN, is_of_another_product
+from kanfunc.domain.outcome import RestoreOutcome
 from kanfunc.domain.record import Record
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.world import Cluster, ClusterRef, World
@@ -12,16 +15,24 @@ class Standing:
     """One cluster as it was last looked at.
 
     bytes_at_stake: WAL that the lost primary had flushed and the fenced instance has not; None where the
-    primary is not lost, or nobody saw how far it was.
+    primary is not lost, or nobody saw how far it was. return_seconds: from the end of the last fence until
+    its instance was seen to stream; None where nobody watched.
     """
 
     ref: ClusterRef
+    protected_since: datetime | None = None
+    """When the Cluster was made, where it asks to be backed up and runs: from then on a backup is due."""
+    restore: RestoreOutcome | None = None
+    """What the last verification of this incarnation found."""
     record: Record | None = None
     """Our record of this incarnation."""
     relic: bool = False
     """It carries the record of another incarnation: a restore that nobody has verified."""
     primary_lost: bool = False
     bytes_at_stake: int | None = None
+    away: bool = False
+    """The last fence is over, and its instance does not stream."""
+    return_seconds: float | None = None
     elected: str | None = None
     """Who is elected where we elect."""
     failure: str = ""
@@ -29,14 +40,32 @@ class Standing:
 
 
 def concerns_us(cluster: Cluster) -> bool:
-    """Whether there is anything to guard: a record of ours, or an election that nobody else holds."""
-    return cluster.record_text is not None or wants_election(cluster)
+    """Whether there is anything to guard: a record of ours, or a wish to be backed up."""
+    return not is_of_another_product(cluster) and (cluster.record_text is not None or is_protected(cluster))
+
+
+def is_protected(cluster: Cluster) -> bool:
+    """Whether this cluster asks to be backed up; also where the annotation is otherwise unreadable."""
+    text = cluster.annotations.get(cluster.flavour.adapter_key("addons"), "")
+    return KASTEN in text or (FREE_KEYS in text and cluster.flavour.has_adapter)
 
 
 def wants_election(cluster: Cluster) -> bool:
     """Whether this cluster asks to be backed up, and its operator has no adapter that elects."""
-    flavour = cluster.flavour
-    return not flavour.has_adapter and flavour.adapter_key("addons") in cluster.annotations
+    return not cluster.flavour.has_adapter and is_protected(cluster)
+
+
+def is_back(world: World, record: Record, seen: Replication | None) -> bool:
+    """Whether the instance of a fence that is over serves again, or will never be asked to.
+
+    seen: what the primary says; None where it cannot be asked.
+    """
+    instance = world.instance(record.instance)
+    if instance is None:  # scaled away
+        return len(world.instances) >= int(world.cluster.spec.get("instances") or 1)
+    if world.primary is not None and world.primary.name == record.instance:
+        return instance.ready
+    return seen is not None and record.instance in seen.streaming
 
 
 def primary_lost(world: World, record: Record) -> bool:

@@ -81,7 +81,11 @@ def switch_from(timeline: int, facts: PrimaryFacts) -> Switch | None:
     try:
         switches = [(int(words[0]), Lsn.parse(words[1])) for words in lines]
     except (IndexError, ValueError) as error:
-        raise PlatformFailed(f"the timeline history cannot be read: {facts.history!r}") from error
+        raise PlatformFailed(
+            f"the timeline history cannot be read: {facts.history!r}",
+            expected="a line for each timeline that was left: its number, the WAL position, why",
+            remedy="look at the newest *.history file in the primary's pg_wal",
+        ) from error
     timelines = [line for line, _ in switches] + [facts.timeline]
     for (left, position), child in zip(switches, timelines[1:], strict=True):
         if left == timeline:

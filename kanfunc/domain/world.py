@@ -37,6 +37,9 @@ class Cluster:
     target_primary: str
     read_at: datetime
     deleting: bool = False
+    created: datetime | None = None
+    owner: str = ""
+    """What this Cluster belongs to, as KIND/NAME."""
 
     @classmethod
     def from_manifest(cls, manifest: Manifest, flavour: Flavour, read_at: datetime) -> Self:
@@ -53,6 +56,8 @@ class Cluster:
             target_primary=status.get("targetPrimary") or "",
             read_at=read_at,
             deleting=bool(metadata.get("deletionTimestamp")),
+            created=_instant(metadata.get("creationTimestamp")),
+            owner=", ".join(f"{o['kind']}/{o['name']}" for o in metadata.get("ownerReferences") or ()),
         )
 
     @property
@@ -79,6 +84,10 @@ class Cluster:
     def settled_primary(self) -> str | None:
         """The primary's name, unless the cluster is switching over or failing over."""
         return self.current_primary if self.current_primary == self.target_primary else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ import psycopg
 from psycopg.adapt import AdaptersMap
 from psycopg.types.string import TextLoader
 
-from kanfunc.domain.content import Answer, Question
+from kanfunc.domain.content import Answer, Question, Session
 from kanfunc.domain.errors import ClientFailed
 from kanfunc.gateways.credentials import CERTIFICATE, PASSWORD, Credentials
-from kanfunc.ports import Session
 
 _CONNECT_SECONDS, _LOCK_SECONDS, _GRACE_SECONDS = 10, 5, 10
 

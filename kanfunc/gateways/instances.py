@@ -9,7 +9,7 @@ import msgspec
 
 from kanfunc.domain.codec import Malformed, decode
 from kanfunc.domain.coldness import Control, Segment, WalTail
-from kanfunc.domain.errors import ExecFailed
+from kanfunc.domain.errors import ExecCut, ExecFailed
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
@@ -29,6 +29,9 @@ _FLUSH_SECONDS = 300.0
 """For forcing whole volumes to disk."""
 
 
+_UNKNOWN_ANSWER = "see whether that image's PostgreSQL is one of those in README, Architecture card"
+
+
 class PodInstances:
     """InstanceShell over exec."""
 
@@ -37,13 +40,13 @@ class PodInstances:
 
     def replication(self, ref: ClusterRef, primary: str) -> Replication:
         """See InstanceShell."""
-        return decoded(self._run(ref, primary, scripts.REPLICATION, _LOOK_SECONDS), Replication)
+        return decoded(self._look(ref, primary, scripts.REPLICATION), Replication)
 
     def emit_bound(self, ref: ClusterRef, primary: str, fence_id: str) -> Bound:
         """See InstanceShell."""
         output = self._run(ref, primary, scripts.EMIT_BOUND, _LOOK_SECONDS, fence_id).split()
         if len(output) != 3:  # noqa: PLR2004 - xid, position of the message, flushed position
-            raise ExecFailed(f"the bound cannot be read from {output!r}")
+            raise ExecFailed(f"the bound cannot be read from {output!r}", remedy=_UNKNOWN_ANSWER)
         return Bound(xid=output[0], flushed=Lsn.parse(output[2]))
 
     def await_replay(self, ref: ClusterRef, instance: str, bound: Lsn, seconds: float) -> Replay:
@@ -75,7 +78,7 @@ class PodInstances:
         """See InstanceShell."""
         roots = _roots(instance, volumes)
         arguments = (MARK_FILE, VERDICT_FILE, *roots.values())
-        output = self._run(ref, instance.name, scripts.INSPECT, _LOOK_SECONDS, *arguments)
+        output = self._look(ref, instance.name, scripts.INSPECT, *arguments)
         with readable(output):
             found = sections(output)
             return Inspection(
@@ -141,6 +144,13 @@ class PodInstances:
             found = sections(output)
             return ResumptionFacts(checkpoint=found["checkpoint"], first_commit=found["commit"])
 
+    def _look(self, ref: ClusterRef, pod: str, script: str, *arguments: str) -> str:
+        """A script that only reads may be asked again: a cut connection is no answer."""
+        try:
+            return self._run(ref, pod, script, _LOOK_SECONDS, *arguments)
+        except ExecCut:
+            return self._run(ref, pod, script, _LOOK_SECONDS, *arguments)
+
     def _run(self, ref: ClusterRef, pod: str, script: str, seconds: float, *arguments: str) -> str:
         argv = ("sh", "-c", script, "kanfunc", *arguments)
         return self._pods.run(ref.namespace, pod, argv, seconds)
@@ -168,7 +178,9 @@ def readable(output: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, OverflowError) as error:
-        raise ExecFailed(f"the answer {output.strip()[:200]!r} cannot be read: {error!r}") from error
+        raise ExecFailed(
+            f"the answer {output.strip()[:200]!r} cannot be read: {error!r}", remedy=_UNKNOWN_ANSWER
+        ) from error
 
 
 def decoded(text: str, shape: type[T]) -> T:
@@ -176,4 +188,6 @@ def decoded(text: str, shape: type[T]) -> T:
     try:
         return decode(text, shape)
     except Malformed as error:
-        raise ExecFailed(f"the answer {text.strip()[:200]!r} cannot be read: {error}") from error
+        raise ExecFailed(
+            f"the answer {text.strip()[:200]!r} cannot be read: {error}", remedy=_UNKNOWN_ANSWER
+        ) from error

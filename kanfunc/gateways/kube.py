@@ -143,7 +143,7 @@ class KubeApi:
             self._custom.list_namespaced_custom_object, arguments, seconds, ref.name
         ):
             if ref.name not in manifests:
-                raise NotFound(f"Cluster {ref} is gone")
+                raise NotFound(f"Cluster {ref} is gone", remedy="correct --cluster, or exclude it")
             yield Cluster.from_manifest(manifests[ref.name], ref.flavour, date)
 
     def watch_instance(self, ref: ClusterRef, name: str, seconds: float) -> Iterator[Instance | None]:

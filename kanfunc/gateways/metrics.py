@@ -12,7 +12,6 @@ from prometheus_client.exposition import ThreadingWSGIServer, _SilentHandler
 from prometheus_client.registry import Collector
 
 from kanfunc import __version__
-from kanfunc.domain.record import Verdict
 from kanfunc.domain.standing import Standing
 from kanfunc.ports import Clock
 
@@ -54,7 +53,7 @@ class Metrics(Collector):
         yield CounterMetricFamily("kanfunc_watches_broken", "Watches that broke.", value=watchdog.breaks)
         yield CounterMetricFamily("kanfunc_fences_expired", "Fences ended here.", value=watchdog.ended)
         yield from _fences(standings)
-        yield from _flags(standings)
+        yield from _values(standings)
         elected = GaugeMetricFamily("kanfunc_elected", "Who is elected.", labels=[*_CLUSTER, "instance"])
         for each in standings:
             if each.elected:
@@ -63,33 +62,67 @@ class Metrics(Collector):
 
 
 def _fences(standings: Iterable[Standing]) -> Iterator[Metric]:
-    deadline = GaugeMetricFamily(
-        "kanfunc_fence_deadline_timestamp_seconds",
-        "When a standing fence ends at the latest.",
-        labels=[*_CLUSTER, "instance", "state"],
+    labels = [*_CLUSTER, "instance", "state"]
+    started = GaugeMetricFamily(
+        "kanfunc_fence_started_timestamp_seconds", "When a standing fence was announced.", labels=labels
     )
-    proven = GaugeMetricFamily(
-        "kanfunc_last_proven_backup_timestamp_seconds",
-        "Seal of the last fence, where it held.",
-        labels=_CLUSTER,
+    deadline = GaugeMetricFamily(
+        "kanfunc_fence_deadline_timestamp_seconds", "When a standing fence ends at the latest.", labels=labels
     )
     verdict = GaugeMetricFamily(
         "kanfunc_last_fence_verdict", "How the last fence ended.", labels=[*_CLUSTER, "verdict"]
     )
     for each in standings:
         record, where = each.record, [each.ref.namespace, each.ref.name]
-        if record is None:
-            continue
-        if record.live:
+        if record is not None and record.live:
+            started.add_metric([*where, record.instance, record.state], record.started.timestamp())
             deadline.add_metric([*where, record.instance, record.state], record.deadline.timestamp())
-        if record.verdict is not None:
+        if record is not None and record.verdict is not None:
             verdict.add_metric([*where, record.verdict], 1)
-        if record.verdict is Verdict.HELD and record.sealed:
-            proven.add_metric(where, record.sealed.timestamp())
-    yield from (deadline, proven, verdict)
+    yield from (started, deadline, verdict)
 
 
-_FLAGS: dict[str, tuple[str, Callable[[Standing], float | None]]] = {
+def _proven_at(standing: Standing) -> float | None:
+    proven = standing.record.last_proven if standing.record else None
+    return proven.sealed.timestamp() if proven else None
+
+
+def _lag(standing: Standing) -> float | None:
+    proof = standing.record.proof if standing.record else None
+    return proof.replay_seconds if proof else None
+
+
+_VALUES: dict[str, tuple[str, Callable[[Standing], float | None]]] = {
+    "kanfunc_protected_since_timestamp_seconds": (
+        "When a Cluster that asks to be backed up was made; none while it is hibernated.",
+        lambda each: each.protected_since.timestamp() if each.protected_since else None,
+    ),
+    "kanfunc_last_proven_backup_timestamp_seconds": ("Seal of the last fence that held.", _proven_at),
+    "kanfunc_last_fence_seconds": (
+        "How long the last fence kept its instance stopped.",
+        lambda each: each.record.fenced_seconds if each.record else None,
+    ),
+    "kanfunc_last_fence_lag_seconds": ("How long the replica took to replay the last fence's bound.", _lag),
+    "kanfunc_last_return_seconds": (
+        "From the end of the last fence until its instance was seen to stream.",
+        lambda each: each.return_seconds,
+    ),
+    "kanfunc_instance_not_streaming": (
+        "1: the last fence is over, and its instance does not stream.",
+        lambda each: float(each.away),
+    ),
+    "kanfunc_last_verified_restore_timestamp_seconds": (
+        "When verify-restore ran last on this incarnation, where it proved the restore.",
+        lambda each: each.restore.checked.timestamp() if each.restore and each.restore.proven else None,
+    ),
+    "kanfunc_last_restore_proven": (
+        "1: it proved the restore, 0: it did not.",
+        lambda each: float(each.restore.proven) if each.restore else None,
+    ),
+    "kanfunc_restore_unverified": (
+        "1: the cluster was restored with a record, and verify-restore has not run.",
+        lambda each: float(each.relic),
+    ),
     "kanfunc_primary_lost_while_fenced": (
         "1: nobody leads while an instance is fenced.",
         lambda each: float(each.primary_lost),
@@ -98,10 +131,6 @@ _FLAGS: dict[str, tuple[str, Callable[[Standing], float | None]]] = {
         "WAL that the lost primary had and the fenced instance has not.",
         lambda each: each.bytes_at_stake,
     ),
-    "kanfunc_restore_unverified": (
-        "1: the cluster was restored with a record, and verify-restore has not run.",
-        lambda each: float(each.relic),
-    ),
     "kanfunc_look_failing": (
         "1: the last look at the cluster failed; the log says why.",
         lambda each: float(bool(each.failure)),
@@ -109,8 +138,8 @@ _FLAGS: dict[str, tuple[str, Callable[[Standing], float | None]]] = {
 }
 
 
-def _flags(standings: Iterable[Standing]) -> Iterator[Metric]:
-    for name, (help_text, value_of) in _FLAGS.items():
+def _values(standings: Iterable[Standing]) -> Iterator[Metric]:
+    for name, (help_text, value_of) in _VALUES.items():
         metric = GaugeMetricFamily(name, help_text, labels=_CLUSTER)
         for each in standings:
             if (value := value_of(each)) is not None:

@@ -15,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 
-from kanfunc.domain.errors import ExecFailed, ExecForbidden, KanfuncError, NotFound
+from kanfunc.domain.errors import ExecCut, ExecFailed, ExecForbidden, KanfuncError, NotFound
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.world import POSTGRES_CONTAINER
 
@@ -64,9 +64,14 @@ class PodExec:
             socket.close()
             socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
         if finished.code == _ENDED_AT_LIMIT:
-            raise ExecFailed(f"{what} did not end within {seconds:g} s", timed_out=True)
+            raise ExecFailed(
+                f"{what} did not end within {seconds:g} s", timed_out=True, remedy=_look_at(namespace, pod)
+            )
         if finished.code:
-            raise ExecFailed(f"{what} failed with exit code {finished.code}: {finished.stderr.strip()}")
+            raise ExecFailed(
+                f"{what} failed with exit code {finished.code}: {finished.stderr.strip()}",
+                remedy=_look_at(namespace, pod),
+            )
         return finished.stdout
 
     def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
@@ -87,17 +92,27 @@ class PodExec:
         except ApiException as error:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake
-            # the client tells a refused handshake by its text alone (status 0)
-            if "404 Not Found" in str(error) or error.status == 404:  # noqa: PLR2004 - HTTP
-                raise NotFound(f"there is no pod {namespace}/{pod}") from error
-            refused = f"exec into pod {namespace}/{pod} was refused: {_message(error)}"
-            if "403 Forbidden" in str(error) or error.status == 403:  # noqa: PLR2004 - HTTP
-                raise ExecForbidden(
-                    refused, remedy="grant `get` and `create` on pods/exec in that namespace"
-                ) from error
-            raise ExecFailed(refused) from error
+            raise _refusal(error, namespace, pod) from error
         except (OSError, urllib3.exceptions.HTTPError) as error:
-            raise ExecFailed(f"exec into pod {namespace}/{pod}: {error}") from error
+            raise ExecFailed(
+                f"exec into pod {namespace}/{pod}: {error}", remedy="check that the API server can be reached"
+            ) from error
+
+
+def _refusal(error: ApiException, namespace: str, pod: str) -> KanfuncError:
+    """The client tells a refused handshake by its text alone (status 0)."""
+    if "404 Not Found" in str(error) or error.status == 404:  # noqa: PLR2004 - HTTP
+        return NotFound(f"there is no pod {namespace}/{pod}", remedy=f"kubectl get pods -n {namespace}")
+    refused = f"exec into pod {namespace}/{pod} was refused: {_message(error)}"
+    if "403 Forbidden" in str(error) or error.status == 403:  # noqa: PLR2004 - HTTP
+        return ExecForbidden(refused, remedy="grant `get` and `create` on pods/exec in that namespace")
+    return ExecFailed(refused, remedy=_look_at(namespace, pod))
+
+
+def _look_at(namespace: str, pod: str) -> str:
+    return (
+        f"kubectl logs -n {namespace} {pod} -c {POSTGRES_CONTAINER}, and kubectl describe pod; then run again"
+    )
 
 
 def _message(error: ApiException) -> str:
@@ -107,7 +122,7 @@ def _message(error: ApiException) -> str:
 
 
 def _follow(socket: Any, what: str, seconds: float, tell: Callable[[str], None] | None) -> Finished:
-    """Read to the end. ExecFailed when the end was not seen: the command may still be running."""
+    """Read to the end. ExecCut when the end was not seen: the command may still be running."""
     try:
         if tell:
             _tell_lines(socket, seconds, tell)
@@ -115,12 +130,15 @@ def _follow(socket: Any, what: str, seconds: float, tell: Callable[[str], None] 
             socket.run_forever(timeout=seconds)
         code = socket.returncode
     except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
-        raise ExecFailed(
+        raise ExecCut(
             f"the connection to {what} was cut, or its container failed, before its end was seen",
-            remedy="the command may still be running there; it limits itself",
+            remedy="the command may still be running there; it limits itself: then run again",
         ) from error
     if code is None:
-        raise ExecFailed(f"no news of the end of {what} within {seconds:g} s")
+        raise ExecCut(
+            f"no news of the end of {what} within {seconds:g} s",
+            remedy="the command may still be running there; it limits itself: then run again",
+        )
     return Finished(code, socket.read_channel(STDOUT_CHANNEL), socket.read_channel(STDERR_CHANNEL)[-_TAIL:])
 
 

@@ -69,6 +69,7 @@ def _prove(plan: Plan, stopped: Stopped, bound: Bound, placed: Record) -> Proof:
         bound=bound.flushed,
         bound_at=placed.started,
         xid=bound.xid,
+        replay_seconds=bound.replay_seconds,
         end_of_wal=end,
         minimum_recovery=control.minimum_recovery,
         shutdown_checkpoint=control.checkpoint if plan.stops_primary else None,

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kanfunc.domain.checks import Check, Checks, LoginCheck
-from kanfunc.domain.content import finding, judge, not_checked, question_of
+from kanfunc.domain.content import Session, finding, judge, not_checked, question_of
 from kanfunc.domain.errors import ClientFailed
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.hazards import addresses
 from kanfunc.domain.world import ClusterRef
-from kanfunc.ports import Clock, DatabaseClient, Journal, Session
+from kanfunc.ports import Clock, DatabaseClient, Journal
 
 _NOT_MADE = {
     "57014": "it took too long: raise its timeout",

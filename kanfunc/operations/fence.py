@@ -4,7 +4,7 @@ All clusters are decided before any is touched; any failure takes everything of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from kanfunc.domain.errors import KanfuncError, Refused, StillStanding
@@ -45,6 +45,8 @@ def fence(refs: Sequence[ClusterRef], fence_id: str, ports: Ports, limits: Fence
             records.append(_fence_one(plan, fence_id, ports, limits))
     except BaseException as failure:
         _roll_back(begun, fence_id, ports, failure)
+        if isinstance(failure, KanfuncError):
+            failure.leaving("everything: what was begun is taken back")
         raise
     return tuple(records)
 
@@ -94,6 +96,7 @@ def _place(plan: Plan, fence_id: str, ports: Ports, deadline: timedelta) -> Reco
             started=cluster.read_at,
             deadline=cluster.read_at + deadline,
             late=before.pending(cluster.read_at) if before else (),
+            before=before.last_proven if before else None,
         )
         placed.append(record)
         return written(record)
@@ -108,6 +111,7 @@ def _bound(plan: Plan, fence_id: str, ports: Ports, seconds: float) -> Bound:
     bound = ports.shell.emit_bound(plan.ref, plan.primary.name, fence_id)
     if plan.stops_primary:
         return bound
+    start = ports.clock.monotonic()
     replay = ports.shell.await_replay(plan.ref, plan.instance.name, bound.flushed, seconds)
     if not replay.reached:
         raise Refused(
@@ -116,8 +120,9 @@ def _bound(plan: Plan, fence_id: str, ports: Ports, seconds: float) -> Bound:
             expected=f"to reach {bound.flushed} within {seconds:g} s: the copy would be stale",
             remedy="see why replay is slow or paused on that replica (long queries, pg_wal_replay_pause)",
         )
-    ports.journal.step("replayed", cluster=str(plan.ref), bound=bound.flushed, xid=bound.xid)
-    return bound
+    lag = round(ports.clock.monotonic() - start, 3)
+    ports.journal.step("replayed", cluster=str(plan.ref), bound=bound.flushed, xid=bound.xid, seconds=lag)
+    return replace(bound, replay_seconds=lag)
 
 
 def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure: BaseException) -> None:
@@ -135,6 +140,7 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
     if left:
         raise StillStanding(
             f"{failure}; and the roll-back failed on {', '.join(left)}",
+            expected="everything of this call to be taken back",
             left=f"what fence {fence_id} had placed there",
             remedy=f"kanfunc unfence --outcome failure --namespace {begun[0].namespace}",
         ) from failure

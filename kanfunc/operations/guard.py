@@ -3,11 +3,19 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from kanfunc.domain.adapter import is_of_another_product
 from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound
+from kanfunc.domain.outcome import own_outcome_of
 from kanfunc.domain.record import Record, Verdict, own_record_of, record_of
 from kanfunc.domain.replication import Replication
-from kanfunc.domain.standing import Standing, bytes_at_stake, concerns_us, primary_lost, wants_election
+from kanfunc.domain.standing import (
+    Standing,
+    bytes_at_stake,
+    concerns_us,
+    is_back,
+    is_protected,
+    primary_lost,
+    wants_election,
+)
 from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.elect import elect
 from kanfunc.operations.expiry import end_expired
@@ -68,7 +76,14 @@ class Guard:
         self._primary = _Absence(ports.clock, limits.patience)
         self._elected = _Absence(ports.clock, limits.patience)
         self._primary_said: Replication | None = None
+        self._seen = Standing(ref)
+        """What this look finds. `standing` changes at its end, so that nobody reads half of it; what a look
+        that failed did not come to stays as it was."""
         self._told: set[str] = set()
+        self._stood: str | None = None
+        """Id of the fence that was seen to stand: how long its instance takes to return can be measured."""
+        self._back: tuple[str, float | None] | None = None
+        """Id of the fence whose instance is back, and after how many seconds."""
 
     def look(self) -> float | None:
         """Do what is due; seconds until there may be more to do without any change, None: never.
@@ -81,29 +96,43 @@ class Guard:
             self.standing = Standing(self._ref)
             return None
         except KanfuncError as failure:
-            self._ports.journal.warn("look failed", cluster=str(self._ref), reason=str(failure))
-            self.standing = replace(self.standing, failure=failure.found)
+            if failure.found != self.standing.failure:
+                self._ports.journal.warn("look failed", cluster=str(self._ref), reason=str(failure))
+            self.standing = replace(self._seen, failure=failure.found)
             return RETRY_SECONDS
 
     def _look(self) -> float | None:
         cluster = self._ports.api.cluster(self._ref)
-        self.standing = Standing(self._ref, elected=self.standing.elected)
-        if not concerns_us(cluster) or is_of_another_product(cluster):
+        if not concerns_us(cluster):
+            self.standing = Standing(self._ref)
             return None
+        self._seen = Standing(
+            self._ref,
+            protected_since=cluster.created if is_protected(cluster) and not cluster.hibernated else None,
+            restore=own_outcome_of(cluster),
+            elected=self.standing.elected,
+        )
         record = own_record_of(cluster)
+        stands = record is not None and _may_stand(cluster, record)
         if record is None and record_of(cluster) is not None:
-            self.standing = replace(self.standing, relic=True)
+            self._seen = replace(self._seen, relic=True)
             self._tell_once("relic", "restore not verified", cluster=str(self._ref))
-        self.standing = replace(self.standing, record=record)
+        self._seen = replace(self._seen, record=record)
+        if stands:
+            lost, stake = self.standing.primary_lost, self.standing.bytes_at_stake
+            self._seen = replace(self._seen, primary_lost=lost, bytes_at_stake=stake)
         waits = [
-            self._mind_fence(cluster, record) if record and _may_stand(cluster, record) else None,
+            self._mind_fence(cluster, record) if record and stands else None,
+            self._mind_return(cluster, record) if record and not record.live else None,
             self._mind_election() if wants_election(cluster) and not cluster.hibernated else None,
         ]
+        self.standing = self._seen
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _mind_fence(self, cluster: Cluster, record: Record) -> float:
         world = self._ports.api.world(self._ref)
         lost = primary_lost(world, record)
+        self._seen = replace(self._seen, primary_lost=False, bytes_at_stake=None)
         if self._primary.lasts(away=lost):
             self._mind_loss(cluster, record)
         elif not lost:
@@ -113,18 +142,40 @@ class Guard:
         until = (record.deadline - cluster.read_at).total_seconds()
         return min(FENCE_LOOK_SECONDS, until if until > 0 else FENCE_LOOK_SECONDS, self._limits.patience)
 
+    def _mind_return(self, cluster: Cluster, record: Record) -> float | None:
+        """After a fence, until its instance was seen to stream once. Fenced by others it is no alarm."""
+        away = cluster.hibernated or cluster.deleting or cluster.fenced.names(record.instance)
+        if away or record.fenced is None or record.ended is None:
+            return None
+        if self._back is None or self._back[0] != record.id:
+            world = self._ports.api.world(self._ref)
+            if not is_back(world, record, self._replication(world)):
+                self._stood = record.id
+                self._seen = replace(self._seen, away=True)
+                return FENCE_LOOK_SECONDS
+            passed = (cluster.read_at - record.ended).total_seconds()
+            self._back = (record.id, passed if self._stood == record.id else None)
+        self._seen = replace(self._seen, return_seconds=self._back[1])
+        return None
+
     def _ask_primary(self, world: World, record: Record) -> None:
         """How far it is, as long as it can be asked."""
-        if world.primary is None or record.proof is None or not record.live:
-            return
+        self._stood = record.id
+        if record.proof is not None and record.live:
+            self._primary_said = self._replication(world) or self._primary_said
+
+    def _replication(self, world: World) -> Replication | None:
+        if world.primary is None:
+            return None
         try:
-            self._primary_said = self._ports.shell.replication(self._ref, world.primary.name)
+            return self._ports.shell.replication(self._ref, world.primary.name)
         except (ExecFailed, NotFound) as error:
             self._ports.journal.warn("primary not asked", cluster=str(self._ref), reason=error.found)
+            return None
 
     def _mind_loss(self, cluster: Cluster, record: Record) -> None:
         stake = bytes_at_stake(self._primary_said, record)
-        self.standing = replace(self.standing, primary_lost=True, bytes_at_stake=stake)
+        self._seen = replace(self._seen, primary_lost=True, bytes_at_stake=stake)
         bytes_ahead = "an unknown number of" if stake is None else stake
         message = (
             f"nobody leads while fence {record.id} keeps {record.instance} stopped; when last asked, "
@@ -141,7 +192,7 @@ class Guard:
     def _note_end(self) -> None:
         self.ended += 1
         record = own_record_of(self._ports.api.cluster(self._ref))
-        self.standing = replace(self.standing, record=record)
+        self._seen = replace(self._seen, record=record)
 
     def _mind_election(self) -> float | None:
         elected = elect(self._ref, self._ports, patient=True)
@@ -149,9 +200,9 @@ class Guard:
             elected = elect(self._ref, self._ports)
         if elected is None:
             return None
-        if elected.instance != self.standing.elected:
+        if elected.instance != self._seen.elected:
             self._ports.journal.step("elected", cluster=str(self._ref), instance=elected.instance)
-        self.standing = replace(self.standing, elected=elected.instance)
+        self._seen = replace(self._seen, elected=elected.instance)
         return None if elected.ready else self._limits.patience
 
     def _tell_once(self, key: str, step: str, **fields: object) -> bool:

@@ -37,6 +37,7 @@ def identity_of(
     if adopted is None and unread:
         raise PlatformFailed(
             f"no mark was found, and {', '.join(unread)} could not be looked at",
+            expected="a look at every instance: a switchover may have come before us",
             remedy="run again when all pods of the cluster run",
         )
     if adopted is None:

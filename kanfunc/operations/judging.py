@@ -54,6 +54,7 @@ def _judge_snapshots(world: World, record: Record, ports: Ports, seconds: float)
             seconds=seconds,
             what="the cut of all snapshots",
             describe=lambda found: f"not cut: {', '.join(judge(record, found, others).waiting_for)}",
+            remedy="see the VolumeSnapshots' status and the CSI driver's log, or raise --snapshot-timeout",
         )
     except WaitTimeout as late:
         return Judgement((), wrong=late.found)
@@ -94,8 +95,9 @@ def _await_pod(record: Record, ref: ClusterRef, ports: Ports, seconds: float) ->
         clock=ports.clock,
         seconds=seconds,
         what=f"pod {record.instance}",
-        describe=lambda instance: "no such pod" if instance is None else "there",
+        describe=lambda instance: f"pod {record.instance} is {'not there' if instance is None else 'there'}",
+        remedy=f"kubectl get pods -n {ref.namespace}: see why it does not come back",
     )
     if found is None:
-        raise NotFound(f"pod {record.instance} is not there")
+        raise NotFound(f"pod {record.instance} is not there", remedy="run again")
     return found

@@ -33,7 +33,10 @@ def _by_patch(plan: Plan, placed: Record, ports: Ports) -> None:
             return {}
         _require_unchanged(plan, cluster)
         fenced = cluster.fenced.adding(plan.instance.name).annotation()
-        return {**written(record.but(state=State.FENCED)), cluster.flavour.fenced_instances: fenced}
+        return {
+            **written(record.but(state=State.FENCED, fenced=cluster.read_at)),
+            cluster.flavour.fenced_instances: fenced,
+        }
 
     edit(ports.api, plan.ref, decide, exact=True)
 
@@ -84,13 +87,15 @@ def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> No
         seconds=seconds,
         what=f"the fence entry for {plan.instance.name} on Cluster {plan.ref}",
         describe=lambda cluster: f"fenced: {', '.join(cluster.fenced.entries) or 'nobody'}",
+        remedy="see the operator's log: its pre-backup command ended well, and it placed no entry",
     )
 
     def decide(cluster: Cluster) -> Changes:
         record = _own(cluster, placed)
         if record.state is not State.PLACING:
             return {}
-        return written(record.but(state=State.FENCED, late=record.late_of_others(plan.instance.name)))
+        others = record.late_of_others(plan.instance.name)
+        return written(record.but(state=State.FENCED, fenced=cluster.read_at, late=others))
 
     edit(ports.api, plan.ref, decide)
 

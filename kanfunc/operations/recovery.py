@@ -1,7 +1,7 @@
 """Waiting for instances to come back, by facts: the Cluster's status phase is not asked."""
 
 from kanfunc.domain.errors import WaitTimeout
-from kanfunc.domain.world import ClusterRef, Instance
+from kanfunc.domain.world import Cluster, ClusterRef, Instance
 from kanfunc.operations.waiting import wait_until
 from kanfunc.ports import Ports
 
@@ -15,9 +15,8 @@ def await_primary(ref: ClusterRef, ports: Ports, seconds: float) -> Instance:
         clock=ports.clock,
         seconds=seconds,
         what=f"a settled primary of Cluster {ref}",
-        describe=lambda cluster: (
-            f"current primary {cluster.current_primary or 'none'}, target {cluster.target_primary or 'none'}"
-        ),
+        describe=_leaders,
+        remedy=f"kubectl get pods -n {ref.namespace}, and the operator's log; run again when somebody leads",
     )
     name = cluster.settled_primary or ""
     instance = wait_until(
@@ -26,13 +25,22 @@ def await_primary(ref: ClusterRef, ports: Ports, seconds: float) -> Instance:
         clock=ports.clock,
         seconds=seconds - (ports.clock.monotonic() - start),
         what=f"pod {name} to become ready",
-        describe=lambda instance: "not ready" if instance else "no such pod",
+        describe=lambda instance: f"pod {name} is {'not ready' if instance else 'not there'}",
+        remedy=f"{_log(ref, name)}; run again when it is ready",
     )
     left = max(1.0, seconds - (ports.clock.monotonic() - start))
     if instance is None or not ports.shell.await_writable(ref, name, left):
-        raise WaitTimeout(f"the primary {name} of Cluster {ref} is still in recovery after {seconds:g} s")
+        raise WaitTimeout(
+            f"the primary {name} of Cluster {ref} is still in recovery after {seconds:g} s",
+            expected="a primary that accepts writes",
+            remedy=f"{_log(ref, name)} shows how far it is; run again, or raise --primary-timeout",
+        )
     ports.journal.step("primary is back", cluster=str(ref), primary=name)
     return instance
+
+
+def _leaders(cluster: Cluster) -> str:
+    return f"current primary {cluster.current_primary or 'none'}, target {cluster.target_primary or 'none'}"
 
 
 def await_back(
@@ -58,11 +66,20 @@ def await_replicas(ref: ClusterRef, primary: Instance, ports: Ports, seconds: fl
         seconds=seconds,
         what=f"{wanted} instances of Cluster {ref}",
         describe=lambda world: f"pods: {', '.join(pod.name for pod in world.instances)}",
+        remedy=f"kubectl get pods -n {ref.namespace}: see why the others do not start",
     )
     for replica in world.instances:
         left = max(1.0, seconds - (ports.clock.monotonic() - start))
         if replica.name != primary.name and not ports.shell.await_streaming(
             ref, primary.name, replica.name, left, caught_up=False
         ):
-            raise WaitTimeout(f"{replica.name} does not stream from {primary.name} after {seconds:g} s")
+            raise WaitTimeout(
+                f"{replica.name} does not stream from {primary.name} after {seconds:g} s",
+                expected=f"{replica.name} in pg_stat_replication with state streaming",
+                remedy=_log(ref, replica.name),
+            )
     ports.journal.step("replicas are back", cluster=str(ref), instances=len(world.instances))
+
+
+def _log(ref: ClusterRef, pod: str) -> str:
+    return f"kubectl logs -n {ref.namespace} {pod} -c postgres"

@@ -1,12 +1,12 @@
 """Which clusters a call is for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kanfunc.domain.adapter import is_of_another_product
 from kanfunc.domain.errors import Forbidden, NotFound, Refused
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.world import Cluster
-from kanfunc.ports import Ports
+from kanfunc.ports import Fleet, Ports
 
 
 def select_clusters(
@@ -57,6 +57,19 @@ def _clusters_of(ports: Ports, namespace: str, flavours: Sequence[Flavour]) -> l
             remedy="install the operator, or take this hook off the policy",
         )
     return found
+
+
+def every_cluster(
+    fleet: Fleet, flavours: Sequence[Flavour], scope: Sequence[str | None]
+) -> Iterator[Cluster]:
+    """All Clusters of these namespaces (None: of all), of whatever operator is installed."""
+    for flavour in flavours:
+        for namespace in scope:
+            try:
+                changes = next(iter(fleet.clusters(flavour, namespace)))
+            except NotFound:  # that operator is not installed
+                continue
+            yield from (change.cluster for change in changes if change.cluster is not None)
 
 
 def _ours(clusters: Iterable[Cluster], ports: Ports, *, named_ones: bool) -> Iterable[Cluster]:

@@ -1,6 +1,6 @@
 """stand-down: leave the cluster without a fence of ours, because what would end it is about to be removed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from kanfunc.domain.errors import NotFound, StillStanding, WaitTimeout
 from kanfunc.domain.flavour import Flavour
@@ -8,6 +8,7 @@ from kanfunc.domain.record import Verdict, own_record_of
 from kanfunc.domain.standing import primary_lost
 from kanfunc.domain.world import Cluster
 from kanfunc.operations.release import release
+from kanfunc.operations.selection import every_cluster
 from kanfunc.operations.waiting import wait_until
 from kanfunc.ports import Fleet, Ports
 
@@ -21,20 +22,10 @@ def stand_down(
     promoted.
     """
     end = ports.clock.monotonic() + seconds
-    while standing := [cluster for cluster in _all(fleet, flavours, scope) if _is_fenced(cluster)]:
+    while standing := [cluster for cluster in every_cluster(fleet, flavours, scope) if _is_fenced(cluster)]:
         for cluster in standing:
             _await_end(cluster, ports, max(1.0, end - ports.clock.monotonic()))
     ports.journal.step("nothing of ours stands")
-
-
-def _all(fleet: Fleet, flavours: Sequence[Flavour], scope: Sequence[str | None]) -> Iterator[Cluster]:
-    for flavour in flavours:
-        for namespace in scope:
-            try:
-                changes = next(iter(fleet.clusters(flavour, namespace)))
-            except NotFound:  # that operator is not installed
-                continue
-            yield from (change.cluster for change in changes if change.cluster is not None)
 
 
 def _is_fenced(cluster: Cluster) -> bool:
@@ -53,6 +44,7 @@ def _await_end(cluster: Cluster, ports: Ports, seconds: float) -> None:
             seconds=seconds,
             what=f"the end of the fence on {ref}",
             describe=lambda now: f"record {now.record_text}",
+            remedy=f"kanfunc unfence --outcome failure -n {ref.namespace} --cluster {ref.name}",
         )
     except NotFound:
         return

@@ -71,6 +71,7 @@ def release_predecessor(plan: Plan, ports: Ports, seconds: float) -> None:
     if not await_back(plan.ref, plan.primary.name, plan.instance.name, ports, seconds):
         raise WaitTimeout(
             f"{plan.instance.name} is not back {seconds:g} s after the fence of a dead run was lifted",
+            expected=f"{plan.instance.name} to stream again",
             left="nothing of ours stands any more",
             remedy="look into that pod's log; run again when it serves",
         )

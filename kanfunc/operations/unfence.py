@@ -18,7 +18,7 @@ from kanfunc.domain.errors import (
 from kanfunc.domain.hooks import Argv, hooks_of
 from kanfunc.domain.record import Record, State, Verdict, own_record_of
 from kanfunc.domain.snapshots import unseen
-from kanfunc.domain.world import ClusterRef, World
+from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.judging import judge_fence
 from kanfunc.operations.recovery import await_back
 from kanfunc.operations.release import release
@@ -84,10 +84,11 @@ def _attempt(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLim
 
 
 def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> None:
-    record = own_record_of(ports.api.cluster(ref))
+    cluster = ports.api.cluster(ref)
+    record = own_record_of(cluster)
     if record is None:
         if outcome is Outcome.SUCCESS:
-            raise _not_fenced(ref, "it carries no record of a fence")
+            raise _not_fenced(cluster, "it carries no record of a fence", ports)
         ports.journal.step("nothing to release", cluster=str(ref))
         return
     if outcome is Outcome.SUCCESS and record.state is State.SEALED:
@@ -125,8 +126,9 @@ def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: Unfence
     if primary is None:
         raise PlatformFailed(
             f"Cluster {ref} has no settled primary: {record.instance} cannot be seen to stream",
+            expected="a primary to stream from",
             left="no fence of ours",
-            remedy="a failover may be going on: look at the Cluster's status",
+            remedy=f"a failover may be going on: kanfunc status -n {ref.namespace}",
         )
     returned = await_back(
         ref, primary.name, record.instance, ports, limits.stream, caught_up=limits.wait is Wait.CAUGHT_UP
@@ -139,23 +141,32 @@ def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: Unfence
 def _require_held(ref: ClusterRef, fence_id: str, ports: Ports, limits: UnfenceLimits) -> None:
     """The verdict, given now or by a run before, covers every snapshot that there is by now."""
     world = ports.api.world(ref)
-    record = own_record_of(world.cluster)
+    if why := _not_held(world, fence_id, ports, limits):
+        raise _not_fenced(world.cluster, why, ports)
+    ports.api.announce(world.cluster, "BackupProven", f"fence {fence_id} held until all snapshots were cut")
+    ports.journal.step("held", cluster=str(ref), fence=fence_id)
+
+
+def _not_held(world: World, fence_id: str, ports: Ports, limits: UnfenceLimits) -> str:
+    """Why this fence proves nothing of what is snapshotted by now; empty when it does."""
+    record, ref = own_record_of(world.cluster), world.cluster.ref
     if record is None or record.id != fence_id:
-        raise _not_fenced(ref, f"the record of fence {fence_id} was replaced while we worked")
+        return f"the record of fence {fence_id} was replaced while we worked"
     if record.verdict is not Verdict.HELD or record.judged is None:
-        reason = record.reason or "it was released without a judgement"
-        raise _not_fenced(ref, f"fence {record.id} is {record.verdict}: {reason}")
+        return (
+            f"fence {record.id} is {record.verdict}: {record.reason or 'it was released without a judgement'}"
+        )
     if record.judged_snapshots is None:
-        if world.cluster.read_at - record.judged > limits.repeat_within:
-            raise _not_fenced(ref, f"fence {record.id} ended at {record.judged:%Y-%m-%d %H:%M:%SZ}")
-    elif later := unseen(record, ports.api.snapshots(ref.namespace), (v.name for v in world.volumes)):
-        raise _not_fenced(ref, f"snapshots were taken after fence {record.id} ended: {', '.join(later)}")
-    ports.journal.step("held", cluster=str(ref), fence=record.id)
+        over = world.cluster.read_at - record.judged > limits.repeat_within
+        return f"fence {record.id} ended at {record.judged:%Y-%m-%d %H:%M:%SZ}" if over else ""
+    later = unseen(record, ports.api.snapshots(ref.namespace), (v.name for v in world.volumes))
+    return f"snapshots were taken after fence {record.id} ended: {', '.join(later)}" if later else ""
 
 
-def _not_fenced(ref: ClusterRef, why: str) -> Unproven:
+def _not_fenced(cluster: Cluster, why: str, ports: Ports) -> Unproven:
+    ports.api.announce(cluster, "BackupNotProven", why, warning=True)
     return Unproven(
-        f"what was just backed up of Cluster {ref} was not fenced: {why}",
+        f"what was just backed up of Cluster {cluster.ref} was not fenced: {why}",
         expected="a fence that held from its seal until all snapshots were cut",
         remedy="treat this restore point as a hot copy; see that `kanfunc fence` runs before the snapshots",
     )
@@ -171,7 +182,7 @@ def _with_what_stands(ref: ClusterRef, failure: KanfuncError, ports: Ports) -> K
         left = f"perhaps a fence on Cluster {ref}: it cannot be read ({error.found})"
     else:
         if record is None or not record.live:
-            return failure
+            return failure.leaving("no fence of ours")
         left = f"fence {record.id} on {record.instance} ({record.state})"
     return StillStanding(
         failure.found,

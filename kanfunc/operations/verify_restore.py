@@ -15,6 +15,7 @@ from kanfunc.domain.report import Report
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
 from kanfunc.operations.content import ContentPlan, address_warnings, content_of
 from kanfunc.operations.identity import identity_of
+from kanfunc.operations.outcome import keep_outcome
 from kanfunc.operations.recovery import await_primary, await_replicas
 from kanfunc.operations.reporting import Tiers, report_of, tell
 from kanfunc.operations.structure import structure_of
@@ -52,11 +53,16 @@ def verify_restores(
         except Terminated:
             raise
         except KanfuncError as failure:
+            failures.append(failure.leaving("the restored cluster"))
             ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
-            failures.append(failure)
+            if not isinstance(failure, Refused):
+                keep_outcome(ref, ports, reason=failure.found)
         else:
             publish(report)
             failures += [] if report.proven else [report.failure()]
+            keep_outcome(
+                ref, ports, reason=None if report.proven else report.failure().found, mark=report.mark
+            )
     if failures:
         raise worst(failures)
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from kanfunc.domain.errors import ApiFailed, Conflict, WaitTimeout, WatchBroken
+from kanfunc.domain.errors import ApiFailed, Conflict, KanfuncError, Terminated, WaitTimeout, WatchBroken
 from kanfunc.domain.record import Changes
 from kanfunc.domain.world import Cluster, ClusterRef
-from kanfunc.ports import Clock, ClusterApi
+from kanfunc.ports import Clock, ClusterApi, Ports
 
 T = TypeVar("T")
 
@@ -25,13 +25,14 @@ def wait_until(
     seconds: float,
     what: str,
     describe: Callable[[T], str],
+    remedy: str,
 ) -> T:
     """Follow a watch until a state is accepted, and return that state.
 
     A watch that ends early or is cut is opened again. Raises WaitTimeout with what was last seen.
     """
     end = clock.monotonic() + seconds
-    seen, trouble = "nothing", ""
+    seen, trouble = "nothing was seen", ""
     while (left := end - clock.monotonic()) > 0:
         try:
             for state in watch(left):
@@ -41,7 +42,7 @@ def wait_until(
         except WatchBroken as broken:
             trouble = f" (since then the watch was cut: {broken.found})"
         clock.sleep(min(_PAUSE_SECONDS, max(0.0, end - clock.monotonic())))
-    raise WaitTimeout(f"{what} did not happen within {seconds:g} s; last seen: {seen}{trouble}")
+    raise WaitTimeout(f"after {seconds:g} s: {seen}{trouble}", expected=what, remedy=remedy)
 
 
 def edit(
@@ -67,3 +68,13 @@ def edit(
         f"Cluster {ref} changed under each of {_EDIT_ATTEMPTS} attempts to write its annotations",
         remedy="find out which controller rewrites its annotations all the time",
     )
+
+
+def note(ports: Ports, ref: ClusterRef, decide: Callable[[Cluster], Changes]) -> None:
+    """An edit that no decision depends on: where it cannot be written that is told, and no more."""
+    try:
+        edit(ports.api, ref, decide)
+    except Terminated:
+        raise
+    except KanfuncError as failure:
+        ports.journal.warn("not noted", cluster=str(ref), reason=failure.found)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kanfunc.domain.content import Session
 from kanfunc.gateways.client import PsycopgClient
 from kanfunc.gateways.credentials import Credentials
-from kanfunc.ports import Session
 from tests.lab.certificates import KeyPair
 from tests.lab.test_postgres import Site
 from tests.lab.workspace import Workspace

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kanfunc.domain.content import Question
+from kanfunc.domain.content import Question, Session
 from kanfunc.domain.errors import ClientFailed
 from kanfunc.gateways.client import PsycopgClient
 from kanfunc.gateways.credentials import Credentials
-from kanfunc.ports import Session
 from tests.client.conftest import HOST, LONG_AGO, PASSWORD, client, show
 from tests.lab.certificates import Authority
 from tests.lab.test_postgres import Site

@@ -168,7 +168,7 @@ def test_owned_entries_are_taken_from_the_list() -> None:
 def test_end_takes_our_entry_and_leaves_the_others() -> None:
     changes = ended(carrying(record(), "pg-3", "pg-2", "*"), record(), Verdict.HELD, ())
     assert changes[FENCED] == '["pg-3","*"]'
-    assert ended_record(changes) == record(State.ENDED, verdict=Verdict.HELD)
+    assert ended_record(changes) == record(State.ENDED, verdict=Verdict.HELD, ended=NOW)
 
 
 def test_end_removes_the_annotation_with_its_last_entry() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kanfunc.domain.coldness import Segment, WalTail
-from kanfunc.domain.errors import ExecFailed, KanfuncError
+from kanfunc.domain.errors import ExecCut, ExecFailed, KanfuncError
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
 from kanfunc.domain.replication import Replication, Standby
@@ -22,7 +22,7 @@ from kanfunc.ports import Bound, Replay
 from tests.builders import REF, claim_manifest, pod_manifest
 from tests.builders import cluster as read_cluster
 from tests.gateways.conftest import Containers
-from tests.lab.apiserver import ExecRequest, Reply
+from tests.lab.apiserver import ApiServer, ExecRequest, Reply, Spawn
 
 VERSION = "pg_controldata (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
 GOLDEN = (Path(__file__).parents[1] / "domain" / "pg_controldata-15.txt").read_text(encoding="utf-8")
@@ -193,6 +193,42 @@ def test_inscription_is_read_back_from_every_volume(shell: PodInstances, volumes
     found = shell.inspect(REF, volumes.instance, volumes.all)
     assert found.files == {"pg-2": Inscription(mark=TEXT), "pg-2-wal": Inscription(mark=TEXT)}
     assert volumes.files() == [[MARK_FILE], [MARK_FILE]]
+
+
+class Cutting:
+    """Resets the connection of the first commands; `asked` counts all."""
+
+    def __init__(self, containers: Containers, server: ApiServer, cuts: int) -> None:
+        self.asked = 0
+        self._containers, self._server, self._cuts = containers, server, cuts
+        containers.script = self
+
+    def __call__(self, request: ExecRequest) -> Spawn | Reply:
+        self.asked += 1
+        if self.asked <= self._cuts:
+            self._server.cut_execs()
+        return self._containers.spawn(request)
+
+
+def test_a_look_that_was_cut_is_repeated_once(
+    shell: PodInstances, volumes: Volumes, containers: Containers, server: ApiServer
+) -> None:
+    cutting = Cutting(containers, server, 1)
+    assert not shell.inspect(REF, volumes.instance, volumes.all).running
+    assert cutting.asked == 2
+    cutting = Cutting(containers, server, 9)
+    with pytest.raises(ExecCut):
+        shell.inspect(REF, volumes.instance, volumes.all)
+    assert cutting.asked == 2
+
+
+def test_a_write_that_was_cut_is_not_repeated(
+    shell: PodInstances, volumes: Volumes, containers: Containers, server: ApiServer
+) -> None:
+    cutting = Cutting(containers, server, 1)
+    with pytest.raises(ExecCut):
+        shell.inscribe(REF, volumes.instance, volumes.all, MARK_FILE, TEXT)
+    assert cutting.asked == 1
 
 
 def test_inscription_replaces_what_was_there(shell: PodInstances, volumes: Volumes) -> None:

@@ -162,28 +162,34 @@ class Lab:
             authority=root,
         )
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, port: int | None = None) -> dict[str, str]:
         """Environment of the product's processes, and of every other client of this API server.
 
         PGHOSTADDR stands for the cluster's name service: libpq verifies the name and goes to this machine.
-        """
-        return self.workspace.environment(KUBECONFIG=str(self._kubeconfig), PGHOSTADDR="127.0.0.1")
 
-    def start_kanfunc(self, *args: str) -> Process:
+        port: of what stands before the API server.
+        """
+        if port is None:
+            return self.workspace.environment(KUBECONFIG=str(self._kubeconfig), PGHOSTADDR="127.0.0.1")
+        other = self._kubeconfig.with_name(f"kubeconfig-{port}")
+        other.write_text(self._kubeconfig.read_text().replace(self.api.url, f"http://127.0.0.1:{port}"))
+        return self.workspace.environment(KUBECONFIG=str(other), PGHOSTADDR="127.0.0.1")
+
+    def start_kanfunc(self, *args: str, port: int | None = None) -> Process:
         """Start the product; the caller waits for it. Its output is text in two pipes."""
         return subprocess.Popen(
             [sys.executable, "-m", "kanfunc", *args],
             cwd=REPOSITORY,
-            env=self.environment(),
+            env=self.environment(port),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def kanfunc(self, *args: str, timeout: float = 60.0) -> Completed:
+    def kanfunc(self, *args: str, timeout: float = 60.0, port: int | None = None) -> Completed:
         """Run the product to its end; it is killed after `timeout` seconds, which raises TimeoutExpired."""
-        with self.start_kanfunc(*args) as process:
+        with self.start_kanfunc(*args, port=port) as process:
             try:
                 stdout, stderr = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ NO_STRUCTURE = cast("StructureShell", None)
 """Simulated volumes have no tables."""
 
 UNGATED = {"announce", "other_pods", "without_snapshot_class"}
+PATCHES = {"annotate", "label"}
 
 
 class Killed(BaseException):
@@ -141,12 +142,18 @@ class Gate:
         actor.steps += 1
         actor.pause()
         fault = actor.faults.popleft() if actor.faults else ""
-        if fault == "refuse":
+        if fault == "conflict" and name in PATCHES:
+            raise Conflict("somebody else was faster")
+        if fault in {"refuse", "conflict"}:
             raise self._lost(f"{name} was refused")
+        if fault == "torn" and name == "inscribe":  # the volume is full: half of the file is there
+            args = (*args[:-1], args[-1][: len(args[-1]) // 2])
         value = method(*args, **kwargs)
-        if fault == "lose":
+        if fault == "hang":
+            actor.wait()
+        if fault in {"lose", "hang", "torn"}:
             # the client repeats a patch whose answer was lost, and then its tests fail
-            raise Conflict("lost") if name in {"annotate", "label"} else self._lost(f"answer of {name} lost")
+            raise Conflict("lost") if name in PATCHES else self._lost(f"the end of {name} was not seen")
         actor.pause()
         return value
 
@@ -156,7 +163,10 @@ class Gate:
         while True:
             actor.steps += 1
             actor.pause()
-            if actor.faults and actor.faults.popleft():
+            fault = actor.faults.popleft() if actor.faults else ""
+            if fault == "silence":
+                return
+            if fault:
                 raise WatchBroken("cut")
             yield method(*args)
             if actor.simulation.now.timestamp() + TICK.total_seconds() > end:

@@ -17,6 +17,28 @@ if TYPE_CHECKING:
     from tests.machine.actors import Actor
 
 
+def check_patch(simulation: Simulation, before: Cluster) -> None:
+    """What a patch of ours has made of the Cluster keeps the invariants."""
+    after = simulation.cluster()
+    properties.check_entries_of_others(simulation, before, after)
+    _note(simulation, after, own_record_of(after))
+    properties.check_seal(simulation, before, after)
+    properties.check_verdict(simulation, before, after)
+
+
+def _note(simulation: Simulation, after: Cluster, record: Record | None) -> None:
+    """What this patch of ours did, for the truth."""
+    truth = simulation.truth
+    if record and record.late:
+        truth.announced |= {late.instance for late in record.late}
+    if record and record.state is State.FENCED and not simulation.flavour.has_adapter:
+        truth.ours.add(record.instance)
+        truth.fencing.add(record.instance)
+    if record and record.state is State.ENDED:
+        truth.fencing.discard(record.instance)
+    truth.ours &= set(after.fenced.entries)
+
+
 class SimulatedApi:
     """See ClusterApi."""
 
@@ -44,23 +66,7 @@ class SimulatedApi:
         patch = cluster_patch(cluster, changes, exact=exact)
         where = (simulation.clusters, cluster.ref.namespace, cluster.ref.name)
         self._patch(where, patch)
-        after = simulation.cluster()
-        properties.check_entries_of_others(simulation, before, after)
-        self._note(after, own_record_of(after))
-        properties.check_seal(simulation, before, after)
-        properties.check_verdict(simulation, before, after)
-
-    def _note(self, after: Cluster, record: Record | None) -> None:
-        """What this patch of ours did, for the truth."""
-        truth = self._simulation.truth
-        if record and record.late:
-            truth.announced |= {late.instance for late in record.late}
-        if record and record.state is State.FENCED and not self._simulation.flavour.has_adapter:
-            truth.ours.add(record.instance)
-            truth.fencing.add(record.instance)
-        if record and record.state is State.ENDED:
-            truth.fencing.discard(record.instance)
-        truth.ours &= set(after.fenced.entries)
+        check_patch(simulation, before)
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: Changes) -> None:
         resource = PODS if isinstance(target, Instance) else PVCS

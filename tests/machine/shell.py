@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from kanfunc.domain.errors import ExecFailed
 from kanfunc.domain.hooks import Argv
@@ -18,16 +18,20 @@ from tests.machine.engine import STEP, SYSTEM_IDENTIFIER, Engine
 from tests.machine.objects import Pending
 from tests.machine.simulation import Simulation
 
-if TYPE_CHECKING:
-    from tests.machine.actors import Actor
-
 LIFT_DELAY = timedelta(seconds=5)
+
+
+class Waiting(Protocol):
+    """Whoever called."""
+
+    def wait(self) -> None:
+        """Let time pass."""
 
 
 class SimulatedShell:
     """See InstanceShell."""
 
-    def __init__(self, simulation: Simulation, actor: "Actor") -> None:
+    def __init__(self, simulation: Simulation, actor: Waiting) -> None:
         self._simulation, self._actor = simulation, actor
 
     def _running(self, instance: str) -> Engine:

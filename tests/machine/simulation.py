@@ -173,8 +173,16 @@ class Simulation(Objects):
 
     def replace_pod(self, name: str) -> None:
         """The pod is deleted and comes back with the same volumes; PostgreSQL stops in between."""
-        labels = self.store.get(PODS, self.ref.namespace, name)["metadata"]
+        self.bring_pod(name, self.delete_pod(name))
+
+    def delete_pod(self, name: str) -> Manifest:
+        """Its metadata: the pod is gone, and PostgreSQL stands."""
+        labels: Manifest = self.store.get(PODS, self.ref.namespace, name)["metadata"]
         self.store.delete(PODS, self.ref.namespace, name)
+        return labels
+
+    def bring_pod(self, name: str, labels: Manifest) -> None:
+        """A pod of that name, with these labels and annotations."""
         manifest = self.spoken(pod_manifest(name))
         manifest["metadata"] |= {key: labels.get(key) for key in ("labels", "annotations")}
         self.create(PODS, manifest)

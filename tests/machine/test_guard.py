@@ -1,5 +1,6 @@
 """The watchdog's looks at one cluster over time: one guard, many looks."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 from kanfunc.domain.flavour import CNPG, EDB, RECORD_ANNOTATION
 from kanfunc.domain.record import State, Verdict, own_record_of
 from kanfunc.operations.guard import RETRY_SECONDS, Guard, GuardLimits, OnPrimaryLost
+from kanfunc.operations.unfence import Outcome
 from kanfunc.ports import Ports
 from tests.builders import KASTEN
 from tests.lab.apiserver import PODS
 from tests.machine import properties
 from tests.machine.actors import Actor
-from tests.machine.calls import FENCE_LIMITS, start_fence
+from tests.machine.calls import FENCE_LIMITS, start_fence, start_unfence
 from tests.machine.simulation import Simulation
 
 PATIENCE = 30
@@ -40,7 +42,7 @@ class Watch:
         self._limits = GuardLimits(patience=PATIENCE, on_primary_lost=on_primary_lost)
         self._guard: Guard | None = None
 
-    def look(self) -> float | None:
+    def look(self, faults: Sequence[str] = ()) -> float | None:
         """The actor carries one look; the guard outlives it."""
 
         def call(ports: Ports) -> float | None:
@@ -50,7 +52,9 @@ class Watch:
             self._guard._ports = ports
             return self._guard.look()
 
-        wait: float | None = Actor(self.simulation, "look", call).finish().outcome
+        actor = Actor(self.simulation, "look", call)
+        actor.faults.extend(faults)
+        wait: float | None = actor.finish().outcome
         return wait
 
     def look_later(self, seconds: float = PATIENCE) -> float | None:
@@ -96,8 +100,10 @@ def test_a_standing_fence_is_looked_at_again_at_its_deadline_at_the_latest() -> 
     properties.check_nothing_stands(watch.simulation)
 
 
-def test_a_cluster_without_us_costs_no_further_look() -> None:
-    assert Watch(Simulation(EDB)).look() is None
+def test_a_cluster_without_a_fence_costs_no_further_look() -> None:
+    watch = Watch(Simulation(EDB))
+    assert watch.look() is None
+    assert watch.standing.record is None
 
 
 def test_a_lost_primary_is_told_once_with_the_bytes_at_stake() -> None:
@@ -114,6 +120,19 @@ def test_a_lost_primary_is_told_once_with_the_bytes_at_stake() -> None:
     assert watch.standing.primary_lost
     assert watch.standing.bytes_at_stake > 0
     assert watch.told.warnings.count("primary lost") == 1
+
+
+def test_an_alarm_outlasts_a_look_that_fails() -> None:
+    watch = Watch(fenced())
+    lose_for_good(watch.simulation)
+    watch.look()
+    watch.look_later()
+    assert watch.standing.primary_lost
+    watch.look(faults=["", "refuse"])
+    assert watch.standing.failure
+    assert watch.standing.primary_lost
+    watch.look()
+    assert not watch.standing.failure
 
 
 def test_a_fence_is_held_beyond_its_deadline_while_nobody_leads() -> None:
@@ -138,6 +157,60 @@ def test_a_fence_is_released_when_nobody_leads_where_that_is_wanted() -> None:
     assert watch.ended == 1
 
 
+def released(simulation: Simulation) -> None:
+    start_unfence(simulation, Outcome.FAILURE).finish()
+
+
+def test_an_instance_is_away_until_it_streams_and_then_never_asked_for_again() -> None:
+    watch = Watch(fenced())
+    watch.look()
+    watch.simulation.stalled = True  # the operator does not start it
+    released(watch.simulation)
+    watch.look()
+    assert watch.standing.away
+    watch.simulation.stalled = False
+    watch.simulation.tick()
+    watch.look()
+    assert not watch.standing.away
+    assert watch.standing.return_seconds > 0
+    watch.simulation.engines["pg-2"].stop()
+    assert watch.look() is None, "what stops later has nothing to do with the fence"
+    assert not watch.standing.away
+
+
+def test_how_long_a_return_took_is_not_guessed() -> None:
+    """By a watchdog that was started afterwards."""
+    simulation = fenced()
+    released(simulation)
+    simulation.tick()
+    watch = Watch(simulation)
+    assert watch.look() is None
+    assert (watch.standing.away, watch.standing.return_seconds) == (False, None)
+
+
+def test_a_return_that_was_seen_is_measured_though_the_fence_was_not() -> None:
+    simulation = fenced()
+    simulation.stalled = True
+    released(simulation)
+    watch = Watch(simulation)
+    watch.look()
+    assert watch.standing.away
+    simulation.stalled = False
+    simulation.tick()
+    watch.look()
+    assert watch.standing.return_seconds > 0
+
+
+def test_an_instance_that_others_have_fenced_is_no_alarm() -> None:
+    watch = Watch(fenced())
+    watch.look()
+    released(watch.simulation)
+    watch.simulation.write_fences(["pg-2"])
+    watch.simulation.tick()
+    assert watch.look() is None
+    assert not watch.standing.away
+
+
 def test_a_relic_is_told_and_left_alone() -> None:
     simulation = fenced()
     text = simulation.cluster().annotations[RECORD_ANNOTATION]
@@ -154,8 +227,10 @@ def test_an_unreadable_record_is_told_and_looked_at_again() -> None:
     simulation = Simulation(EDB)
     simulation.annotate(RECORD_ANNOTATION, "{")
     watch = Watch(simulation)
-    assert watch.look() == RETRY_SECONDS
+    for _ in range(3):
+        assert watch.look() == RETRY_SECONDS
     assert "cannot be read" in watch.standing.failure
+    assert watch.told.warnings == ["look failed"], "the same failure is told once"
     simulation.annotate(RECORD_ANNOTATION, None)
     assert watch.look() is None
     assert watch.standing.failure == ""

@@ -59,6 +59,7 @@ def wait(time: Time, watch: Callable[[float], Iterator[str]], seconds: float = 1
         seconds=seconds,
         what="the good",
         describe=lambda state: f"state {state}",
+        remedy="do good",
     )
 
 
@@ -85,8 +86,9 @@ def test_watch_that_is_cut_is_opened_again_after_a_pause() -> None:
 
 def test_timeout_says_what_was_last_seen() -> None:
     time = Time()
-    with pytest.raises(WaitTimeout, match="the good did not happen within 10 s; last seen: state worse"):
+    with pytest.raises(WaitTimeout, match="after 10 s: state worse") as late:
         wait(time, Watches(time, ["bad", 1.0, "worse", 60.0]))
+    assert (late.value.expected, late.value.remedy) == ("the good", "do good")
     assert time.now == pytest.approx(110)
 
 
@@ -105,7 +107,7 @@ def test_text_of_a_timeout_does_not_grow_with_every_cut() -> None:
 
 def test_pauses_do_not_go_beyond_the_end() -> None:
     time = Time()
-    with pytest.raises(WaitTimeout, match="last seen: nothing"):
+    with pytest.raises(WaitTimeout, match="nothing was seen"):
         wait(time, Watches(time, []), seconds=1.25)
     assert time.now == pytest.approx(101.25)
 

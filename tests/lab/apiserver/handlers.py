@@ -7,10 +7,19 @@ from typing import Any
 from aiohttp import web
 
 from tests.lab.apiserver import discovery
+from tests.lab.apiserver.access import reviewed
 from tests.lab.apiserver.errors import StatusError, bad_request
 from tests.lab.apiserver.execs import Execs, exec_request
 from tests.lab.apiserver.faults import Delay, Drop, Fault, LoseAnswer, Refuse, next_action
-from tests.lab.apiserver.resources import NAMESPACES, PODS, PVCS, SERVICES, STORAGE_CLASSES, Manifest
+from tests.lab.apiserver.resources import (
+    ACCESS_REVIEWS,
+    NAMESPACES,
+    PODS,
+    PVCS,
+    SERVICES,
+    STORAGE_CLASSES,
+    Manifest,
+)
 from tests.lab.apiserver.routes import Request, Route, flag, route
 from tests.lab.apiserver.selectors import Selection
 from tests.lab.apiserver.store import Store
@@ -87,6 +96,8 @@ class Handler:
             place = (target.resource, target.namespace, target.name)
             content_type = http.content_type
             return _json(self._store.patch(*place, body, content_type, status=status, dry_run=dry_run))
+        if target.resource == ACCESS_REVIEWS:
+            return _json(reviewed(self._store, body), 201)
         manifest = _located(target, body)
         if target.verb == "create":
             return _json(self._store.create(target.resource, manifest, dry_run=dry_run), 201)

@@ -37,6 +37,8 @@ class Resource:
 _SNAPSHOTS = "snapshot.storage.k8s.io"
 _EDB = "postgresql.k8s.enterprisedb.io"
 _CNPG = "postgresql.cnpg.io"
+_KASTEN = "config.kio.kasten.io"
+_RBAC = "rbac.authorization.k8s.io"
 
 NAMESPACES = Resource(
     "", "v1", "namespaces", "Namespace", namespaced=False, status=True, initial_phase="Active"
@@ -68,6 +70,19 @@ EDB_CLUSTERS = Resource(_EDB, "v1", "clusters", "Cluster", status=True, custom=T
 EDB_BACKUPS = Resource(_EDB, "v1", "backups", "Backup", status=True, custom=True)
 CNPG_CLUSTERS = Resource(_CNPG, "v1", "clusters", "Cluster", status=True, custom=True)
 CNPG_BACKUPS = Resource(_CNPG, "v1", "backups", "Backup", status=True, custom=True)
+EDB_SCHEDULED_BACKUPS = Resource(_EDB, "v1", "scheduledbackups", "ScheduledBackup", custom=True)
+CNPG_SCHEDULED_BACKUPS = Resource(_CNPG, "v1", "scheduledbackups", "ScheduledBackup", custom=True)
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", status=True)
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
+ACCESS_REVIEWS = Resource(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
+)
+"""Answered, never stored."""
+POLICIES = Resource(_KASTEN, "v1alpha1", "policies", "Policy", custom=True)
+BINDINGS = Resource(_KASTEN, "v1alpha1", "blueprintbindings", "BlueprintBinding", custom=True)
+BLUEPRINTS = Resource("cr.kanister.io", "v1alpha1", "blueprints", "Blueprint", custom=True)
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
@@ -86,4 +101,14 @@ RESOURCES: tuple[Resource, ...] = (
     EDB_BACKUPS,
     CNPG_CLUSTERS,
     CNPG_BACKUPS,
+    EDB_SCHEDULED_BACKUPS,
+    CNPG_SCHEDULED_BACKUPS,
+    DEPLOYMENTS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
+    ROLE_BINDINGS,
+    ACCESS_REVIEWS,
+    POLICIES,
+    BINDINGS,
+    BLUEPRINTS,
 )
