@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kanfunc.domain.flavour import FLAVOURS, Flavour, FlavourName
+from kanfunc.domain.standing import OnPrimaryLost
 
 WEEK = 7 * 24 * 3600
 
@@ -55,6 +56,14 @@ Namespace = Annotated[
         envvar="KANFUNC_NAMESPACE",
         help="Namespace of the clusters.",
         callback=_namespace,
+    ),
+]
+WhenPrimaryLost = Annotated[
+    OnPrimaryLost,
+    typer.Option(
+        "--on-primary-lost",
+        envvar="KANFUNC_ON_PRIMARY_LOST",
+        help="A fence whose cluster lost its primary: hold it, or release it and let it be promoted.",
     ),
 ]
 Namespaces = Annotated[

@@ -15,12 +15,21 @@ from kanfunc.cli.status import status_command
 from kanfunc.cli.verify import verify_restore_command
 from kanfunc.cli.watchdog import stand_down_command, watchdog_command
 from kanfunc.domain.codec import encode
+from kanfunc.domain.standing import OnPrimaryLost
 from kanfunc.gateways.console import Console, LogFormat
 from kanfunc.operations.coldstop import StopLimits
 from kanfunc.operations.elect import elect
 from kanfunc.operations.fence import FenceLimits, fence
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
-from kanfunc.options import Clusters, Flavours, HookTimeout, Namespace, StreamTimeout, seconds
+from kanfunc.options import (
+    Clusters,
+    Flavours,
+    HookTimeout,
+    Namespace,
+    StreamTimeout,
+    WhenPrimaryLost,
+    seconds,
+)
 from kanfunc.process import Commands, real_world, run
 
 app = typer.Typer(
@@ -113,6 +122,7 @@ def unfence_command(
     hook_budget: Annotated[
         int, seconds("hook-budget", "How long a verdict is repeated where snapshots cannot be seen.")
     ] = 1200,
+    on_primary_lost: WhenPrimaryLost = OnPrimaryLost.HOLD,
 ) -> None:
     """Judge the fence, release it, and see the instance stream again.
 
@@ -126,6 +136,7 @@ def unfence_command(
         stream=stream_timeout,
         wait=wait,
         repeat_within=timedelta(seconds=hook_budget),
+        on_primary_lost=on_primary_lost,
     )
     ports = real_world(context.obj)
     unfence(select_refs(ports, namespace, cluster, flavour), outcome, ports, limits)

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from kanfunc.domain.errors import Refused
-from kanfunc.operations.guard import GuardLimits, OnPrimaryLost
+from kanfunc.domain.standing import OnPrimaryLost
+from kanfunc.operations.guard import GuardLimits
 from kanfunc.operations.standdown import stand_down
 from kanfunc.operations.watchdog import Watchdog
-from kanfunc.options import Flavours, Namespaces, chosen, seconds
+from kanfunc.options import Flavours, Namespaces, WhenPrimaryLost, chosen, seconds
 from kanfunc.process import fleet, monitored, real_world
 
 _HIGHEST_PORT = 65535
@@ -35,13 +36,7 @@ def watchdog_command(
     context: typer.Context,
     namespace: Namespaces = None,
     flavour: Flavours = None,
-    on_primary_lost: Annotated[
-        OnPrimaryLost,
-        typer.Option(
-            envvar="KANFUNC_ON_PRIMARY_LOST",
-            help="A fence whose cluster lost its primary: hold it, or release it and let it be promoted.",
-        ),
-    ] = OnPrimaryLost.HOLD,
+    on_primary_lost: WhenPrimaryLost = OnPrimaryLost.HOLD,
     patience: Annotated[
         int, seconds("patience", "How long an elected replica or a primary may be away before it counts.")
     ] = 30,

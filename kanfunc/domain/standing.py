@@ -2,12 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from kanfunc.domain.adapter import FREE_KEYS, KASTEN, is_of_another_product
 from kanfunc.domain.outcome import RestoreOutcome
 from kanfunc.domain.record import Record
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.world import Cluster, ClusterRef, World
+
+
+class OnPrimaryLost(StrEnum):
+    """What becomes of a fence when nobody leads the cluster any more."""
+
+    HOLD = "hold"
+    """It stands, beyond its deadline: lifted, the stale replica could be promoted, and commits be lost."""
+    RELEASE = "release"
+    """It goes: the cluster comes back with what the fenced instance has."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +98,10 @@ def bytes_at_stake(seen: Replication | None, record: Record) -> int | None:
     if seen is None or seen.flushed is None or record.proof is None:
         return None
     return max(0, seen.flushed - record.proof.end_of_wal)
+
+
+def lifted_anyway(ref: ClusterRef) -> str:
+    """The command that lifts a fence although nobody leads."""
+    return (
+        f"kanfunc unfence --outcome failure --on-primary-lost release -n {ref.namespace} --cluster {ref.name}"
+    )

@@ -1,13 +1,13 @@
 """One cluster under the watchdog's eyes: its fence ends in time, its election stands, danger is told."""
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from kanfunc.domain.errors import ExecFailed, KanfuncError, NotFound
 from kanfunc.domain.outcome import own_outcome_of
 from kanfunc.domain.record import Record, Verdict, own_record_of, record_of
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.standing import (
+    OnPrimaryLost,
     Standing,
     bytes_at_stake,
     concerns_us,
@@ -26,15 +26,6 @@ FENCE_LOOK_SECONDS = 30.0
 """While a fence stands: how often the primary is asked how far it is, for the day that it is lost."""
 RETRY_SECONDS = 30.0
 """After a look that came to nothing."""
-
-
-class OnPrimaryLost(StrEnum):
-    """What becomes of a fence when nobody leads the cluster any more."""
-
-    HOLD = "hold"
-    """It stands, beyond its deadline: lifted, the stale replica could be promoted, and commits be lost."""
-    RELEASE = "release"
-    """It goes: the cluster comes back with what the fenced instance has."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kanfunc.domain.errors import NotFound, StillStanding, WaitTimeout
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.record import Verdict, own_record_of
-from kanfunc.domain.standing import primary_lost
+from kanfunc.domain.standing import lifted_anyway, primary_lost
 from kanfunc.domain.world import Cluster
 from kanfunc.operations.release import release
 from kanfunc.operations.selection import every_cluster
@@ -62,7 +62,7 @@ def _end(cluster: Cluster, ports: Ports) -> None:
             expected="a primary: without one, lifting the fence could promote a stale replica",
             left=f"fence {record.id} on {record.instance}",
             remedy="bring the primary back or see another replica promoted, then try again; or, knowing what "
-            f"it may cost: kanfunc unfence --outcome failure -n {ref.namespace} --cluster {ref.name}",
+            f"it may cost: {lifted_anyway(ref)}",
         )
     release(ports, ref, record.id, Verdict.BROKEN, reason="kanfunc stood down")
     ports.api.announce(

@@ -13,16 +13,21 @@ from kanfunc.domain.errors import (
     StillStanding,
     Terminated,
     Unproven,
+    WaitTimeout,
     worst,
 )
 from kanfunc.domain.hooks import Argv, hooks_of
 from kanfunc.domain.record import Record, State, Verdict, own_record_of
 from kanfunc.domain.snapshots import unseen
+from kanfunc.domain.standing import OnPrimaryLost, lifted_anyway, primary_lost
 from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.judging import judge_fence
-from kanfunc.operations.recovery import await_back
+from kanfunc.operations.recovery import await_back, await_primary
 from kanfunc.operations.release import release
 from kanfunc.ports import Ports
+
+_FAILOVER_SECONDS = 30.0
+"""The operator was seen to promote within a few."""
 
 
 class Outcome(StrEnum):
@@ -45,6 +50,7 @@ class UnfenceLimits:
     """Seconds: for snapshots to be cut, for the operator's command, for the instance to stream.
 
     repeat_within: how long a verdict is repeated where snapshots cannot be seen (Kasten's hook budget).
+    on_primary_lost: what becomes of the fence where nobody leads.
     """
 
     snapshots: float
@@ -52,6 +58,7 @@ class UnfenceLimits:
     stream: float
     wait: Wait
     repeat_within: timedelta
+    on_primary_lost: OnPrimaryLost
 
 
 def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> None:
@@ -93,6 +100,8 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
         return
     if outcome is Outcome.SUCCESS and record.state is State.SEALED:
         judge_fence(ref, record.id, ports, limits.snapshots)
+    if limits.on_primary_lost is OnPrimaryLost.HOLD:
+        _require_primary(ref, record, ports, limits)
     command = _post_backup_command(ports.api.world(ref), record, ports)
     release(ports, ref, record.id, Verdict.ROLLED_BACK, command=command, seconds=limits.hook)
     returned = _await_return(ref, record, ports, limits)
@@ -105,6 +114,24 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
             left="no fence of ours" + (", and the backup is proven" if outcome is Outcome.SUCCESS else ""),
             remedy=f"kubectl logs -n {ref.namespace} {record.instance} -c postgres",
         )
+
+
+def _require_primary(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -> None:
+    """A fail-over has its time to end; raises StillStanding where nobody leads even then."""
+    if not primary_lost(ports.api.world(ref), record):
+        return
+    ports.journal.warn("nobody leads", cluster=str(ref), instance=record.instance)
+    try:
+        await_primary(ref, ports, min(limits.stream, _FAILOVER_SECONDS))
+    except WaitTimeout as lost:
+        raise StillStanding(
+            f"nobody leads Cluster {ref} while {record.instance} is fenced ({record.id}): {lost.found}",
+            expected="a primary: were the fence lifted now, a stale replica would be promoted, without what "
+            "was committed since",
+            left=f"fence {record.id} on {record.instance}; the watchdog ends it when somebody leads",
+            remedy="bring the primary back: docs/runbooks/KanfuncPrimaryLostWhileFenced.md; or, knowing what "
+            f"it may cost: {lifted_anyway(ref)}",
+        ) from lost
 
 
 def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | None:
@@ -174,6 +201,8 @@ def _not_fenced(cluster: Cluster, why: str, ports: Ports) -> Unproven:
 
 def _with_what_stands(ref: ClusterRef, failure: KanfuncError, ports: Ports) -> KanfuncError:
     """The failure itself, or StillStanding where a fence of ours was not released."""
+    if isinstance(failure, StillStanding):
+        return failure
     try:
         record = own_record_of(ports.api.cluster(ref))
     except Refused as unreadable:

@@ -1,13 +1,15 @@
 """The product's verbs, as actors."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 from kanfunc.domain.errors import StillStanding
 from kanfunc.domain.record import Record, own_record_of
+from kanfunc.domain.standing import OnPrimaryLost
 from kanfunc.operations.coldstop import StopLimits
 from kanfunc.operations.fence import FenceLimits, fence
-from kanfunc.operations.guard import Guard, GuardLimits, OnPrimaryLost
+from kanfunc.operations.guard import Guard, GuardLimits
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
 from kanfunc.ports import Ports
 from tests.machine import properties
@@ -23,7 +25,12 @@ FENCE_LIMITS = FenceLimits(
     stop=StopLimits(hook=HOOK_SECONDS, stop=60),
 )
 UNFENCE_LIMITS = UnfenceLimits(
-    snapshots=30, hook=HOOK_SECONDS, stream=60, wait=Wait.STREAMING, repeat_within=timedelta(minutes=20)
+    snapshots=30,
+    hook=HOOK_SECONDS,
+    stream=60,
+    wait=Wait.STREAMING,
+    repeat_within=timedelta(minutes=20),
+    on_primary_lost=OnPrimaryLost.HOLD,
 )
 GUARD_LIMITS = GuardLimits(patience=30, on_primary_lost=OnPrimaryLost.HOLD)
 _numbers = count(1)
@@ -39,9 +46,12 @@ def start_fence(simulation: Simulation) -> Actor:
     return Actor(simulation, fence_id, call)
 
 
-def start_unfence(simulation: Simulation, outcome: Outcome) -> Actor:
+def start_unfence(
+    simulation: Simulation, outcome: Outcome, on_primary_lost: OnPrimaryLost = OnPrimaryLost.HOLD
+) -> Actor:
     def call(ports: Ports) -> None:
-        unfence([simulation.ref], outcome, ports, UNFENCE_LIMITS)
+        limits = replace(UNFENCE_LIMITS, on_primary_lost=on_primary_lost)
+        unfence([simulation.ref], outcome, ports, limits)
 
     return Actor(simulation, f"unfence {outcome}", call)
 

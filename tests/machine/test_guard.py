@@ -5,9 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from kanfunc.domain.errors import StillStanding
 from kanfunc.domain.flavour import CNPG, EDB, RECORD_ANNOTATION
 from kanfunc.domain.record import State, Verdict, own_record_of
-from kanfunc.operations.guard import RETRY_SECONDS, Guard, GuardLimits, OnPrimaryLost
+from kanfunc.domain.standing import OnPrimaryLost
+from kanfunc.operations.guard import RETRY_SECONDS, Guard, GuardLimits
 from kanfunc.operations.unfence import Outcome
 from kanfunc.ports import Ports
 from tests.builders import KASTEN
@@ -104,6 +108,19 @@ def test_a_cluster_without_a_fence_costs_no_further_look() -> None:
     watch = Watch(Simulation(EDB))
     assert watch.look() is None
     assert watch.standing.record is None
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_nobody_lifts_a_fence_while_nobody_leads(outcome: Outcome) -> None:
+    """Not a hook either: the operator would promote the stale replica."""
+    simulation = fenced()
+    lose_for_good(simulation)
+    fences = simulation.fenced
+    assert fences
+    assert isinstance(start_unfence(simulation, outcome).finish().outcome, StillStanding)
+    assert simulation.fenced == fences
+    start_unfence(simulation, outcome, OnPrimaryLost.RELEASE).finish()
+    assert simulation.fenced == []
 
 
 def test_a_lost_primary_is_told_once_with_the_bytes_at_stake() -> None:

@@ -10,6 +10,7 @@ from kanfunc.domain.codec import decode, encode
 from kanfunc.domain.errors import KanfuncError, Terminated
 from kanfunc.domain.flavour import EDB, RECORD_ANNOTATION
 from kanfunc.domain.record import Record, State
+from kanfunc.domain.standing import OnPrimaryLost
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways.console import SystemClock
 from kanfunc.gateways.kube import KubeApi
@@ -19,7 +20,14 @@ from tests.builders import cluster_manifest, record
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, Store
 
 REFS = [ClusterRef("prod", name, EDB) for name in ("a", "b", "c")]
-LIMITS = UnfenceLimits(snapshots=1, hook=1, stream=1, wait=Wait.RELEASED, repeat_within=timedelta(minutes=20))
+LIMITS = UnfenceLimits(
+    snapshots=1,
+    hook=1,
+    stream=1,
+    wait=Wait.RELEASED,
+    repeat_within=timedelta(minutes=20),
+    on_primary_lost=OnPrimaryLost.RELEASE,  # there are no pods at all
+)
 
 
 class Interrupted:
