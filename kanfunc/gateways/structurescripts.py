@@ -184,14 +184,12 @@ chosen as (
   select name, relpages, query, null as heap, null as index from pages
   union all
   select name, relpages, null, format(query, 'heap'), format(query, 'index') from rows)
-select 'begin isolation level repeatable read read only',
+select case when query is null then 'begin isolation level repeatable read read only' end,
   format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
   query,
-  'set local enable_seqscan = on; set local enable_indexscan = off; set local enable_bitmapscan = off',
-  heap,
-  'set local enable_seqscan = off; set local enable_indexscan = on; set local enable_bitmapscan = off',
-  index,
-  'rollback'
+  'set local enable_bitmapscan = off; set local enable_indexscan = off; ' || heap,
+  'set local enable_indexscan = on; set local enable_seqscan = off; ' || index,
+  case when query is null then 'rollback' end
   from chosen order by relpages desc \\gexec
 SQL
   done
