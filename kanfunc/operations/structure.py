@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from kanfunc.domain.errors import ExecFailed, ExecForbidden
-from kanfunc.domain.examination import Examination, ExaminationLimits, Progress, judge_examination
+from kanfunc.domain.examination import Examination, ExaminationLimits, Progress
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.record import Proof
+from kanfunc.domain.soundness import judge_examination
 from kanfunc.domain.survey import judge_survey, unseen
 from kanfunc.domain.world import ClusterRef
 from kanfunc.ports import Ports

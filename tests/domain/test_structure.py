@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kanfunc.domain.examination import Examination, judge_examination
+from kanfunc.domain.examination import Examination
 from kanfunc.domain.finding import Finding, Status, Tier, proven
 from kanfunc.domain.record import Proof
+from kanfunc.domain.soundness import judge_examination
 from kanfunc.domain.survey import Database, Names, Survey, judge_survey
 from tests.builders import proof
 
