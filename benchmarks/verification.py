@@ -9,12 +9,10 @@ the processor's work. --cold drops the page cache before each run, as after a re
 
 import argparse
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -63,10 +61,6 @@ class Bench:
             for extension in extensions:
                 self.server.sql(f"create extension {extension}", dbname=database)
 
-    @property
-    def postmaster(self) -> int:
-        return int((self.server.pgdata / "postmaster.pid").read_text().split()[0])
-
     def fill(self, scale: int) -> int:
         """Make pgbench's tables anew; size of the database in bytes."""
         self._run("pgbench", "-i", "-q", "-s", f"{scale}", "-U", "postgres", "postgres")
@@ -102,29 +96,13 @@ class Bench:
         return Spawn(list(request.command), environment, str(self._workspace.path), user.user, user.group)
 
 
-@dataclass(frozen=True)
-class Spent:
-    """Seconds by the wall's clock, and of the processor: ours, our children's, PostgreSQL's."""
-
-    elapsed: float
-    processor: float
-
-
-def processor(postmaster: int) -> float:
-    """Spent so far; a process counts when its parent has seen its end, as a backend's does here."""
-    fields = Path(f"/proc/{postmaster}/stat").read_text().rpartition(")")[2].split()
-    ticks = sum(int(each) for each in fields[11:15])
-    ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return ticks / os.sysconf("SC_CLK_TCK") + sum(each.ru_utime + each.ru_stime for each in ours)
-
-
-def spent(action: Callable[[], object], postmaster: int, *, cold: bool) -> Spent:
+def seconds(action: Callable[[], object], *, cold: bool) -> float:
     if cold:
         os.sync()
         Path("/proc/sys/vm/drop_caches").write_text("3")
-    started, before = time.perf_counter(), processor(postmaster)
+    started = time.perf_counter()
     action()
-    return Spent(time.perf_counter() - started, processor(postmaster) - before)
+    return time.perf_counter() - started
 
 
 def resident(process: Path) -> int:
@@ -189,21 +167,16 @@ def main() -> None:
         size = bench.fill(chosen.scale)
         after = memory(bench, workspace.path)
         pairs = [
-            (
-                spent(bench.plain, bench.postmaster, cold=chosen.cold),
-                spent(bench.structure, bench.postmaster, cold=chosen.cold),
-            )
+            (seconds(bench.plain, cold=chosen.cold), seconds(bench.structure, cold=chosen.cold))
             for _ in range(chosen.rounds)
         ]
         for finding in bench.structure():
             print(f"{finding.status}: {finding.check}: {finding.found}")
         bench.server.stop()
     print(f"{size / 1e9:.1f} GB, --jobs {chosen.jobs}; each round plain/structure:")
-    for what in ("elapsed", "processor"):
-        rounds = [(getattr(plain, what), getattr(structure, what)) for plain, structure in pairs]
-        told = ", ".join(f"{plain:.2f}/{structure:.2f}" for plain, structure in rounds)
-        ratio = median(structure / plain for plain, structure in rounds)
-        print(f"{what} seconds: {told}: median {ratio:.2f} x plain pg_amcheck")
+    print(", ".join(f"{plain:.2f}/{structure:.2f} s" for plain, structure in pairs))
+    ratio = median(structure / plain for plain, structure in pairs)
+    print(f"median {ratio:.2f} x plain pg_amcheck")
     for place in ("ours", "pod"):
         print(
             f"memory, {place}: {before[place]} kB at {small / 1e9:.1f} GB, "
