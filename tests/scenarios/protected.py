@@ -61,6 +61,11 @@ class Protected:
         found: list[str] = json.loads(self.annotations.get(self.dialect.fenced_instances, "[]"))
         return found
 
+    def expire(self) -> None:
+        """Let the deadline of the standing fence be over, however long it took to be placed."""
+        record = self.record
+        self.annotate(RECORD, json.dumps(record | {"deadline": record["started"]}))
+
     def annotate(self, key: str, value: str | None) -> None:
         def edit(manifest: Manifest) -> None:
             annotations = manifest["metadata"].setdefault("annotations", {})

@@ -73,8 +73,9 @@ def test_watchdog(lab: Lab, manifests: list[Manifest]) -> None:
     cluster = Protected(lab, "watched", dialect=CNPG)
     with running(lab, "--patience", "1") as watchdog:
         lab.wait_for("an election", lambda: watchdog.metric("kanfunc_elected") == 1)
-        assert cluster.fence("--deadline", "2").returncode == 0
+        assert cluster.fence().returncode == 0
         lab.api.requests.clear()
+        cluster.expire()
         lab.wait_for("the fence to go", lambda: not cluster.fenced)
         for resource in (PODS, PVCS):
             lab.store.delete(resource, cluster.namespace, ELECTED)

@@ -69,7 +69,7 @@ def await_released(cluster: Protected) -> None:
 
 
 def test_a_fence_that_nobody_ends_is_ended_at_its_deadline(protected: Protected, watchdog: Watching) -> None:
-    assert protected.fence("--deadline", "3").returncode == 0
+    assert protected.fence("--deadline", "12").returncode == 0
     assert watchdog.metric("kanfunc_fence_deadline_timestamp_seconds") >= 0
     await_released(protected)
     protected.lab.wait_for("the Event", lambda: "FenceExpired" in protected.events())
@@ -112,8 +112,9 @@ def test_deadlines_are_kept_whatever_becomes_of_watches(
     protected: Protected, watchdog: Watching, disturb: Callable[[Lab], object]
 ) -> None:
     protected.lab.wait_for("all watches", watchdog.ready)
-    assert protected.fence("--deadline", "6").returncode == 0
+    assert protected.fence().returncode == 0
     disturb(protected.lab)
+    protected.expire()
     await_released(protected)
     assert protected.record["verdict"] == "broken"
     assert watchdog.process.poll() is None
@@ -122,11 +123,12 @@ def test_deadlines_are_kept_whatever_becomes_of_watches(
 def test_a_new_watchdog_goes_on_where_a_killed_one_was(protected: Protected) -> None:
     """An upgrade, or a lost node, while a fence stands."""
     with running(protected.lab) as first:
-        assert protected.fence("--deadline", "4").returncode == 0
+        assert protected.fence().returncode == 0
         protected.lab.wait_for(
             "the first", lambda: first.metric("kanfunc_fence_deadline_timestamp_seconds") > 0
         )
         first.process.kill()
+    protected.expire()
     with running(protected.lab):
         await_released(protected)
     assert protected.record["verdict"] == "broken"
@@ -136,7 +138,8 @@ def test_a_new_watchdog_goes_on_where_a_killed_one_was(protected: Protected) -> 
 def test_two_watchdogs_do_no_harm(protected: Protected) -> None:
     with ExitStack() as stack:
         both = [stack.enter_context(running(protected.lab)) for _ in range(2)]
-        assert protected.fence("--deadline", "3").returncode == 0
+        assert protected.fence().returncode == 0
+        protected.expire()
         await_released(protected)
         protected.proven_export()
         assert protected.record["verdict"] == "held"
