@@ -82,7 +82,7 @@ def test_a_whole_policy_run(protected: Protected) -> None:
     assert (action.state, action.error) == (State.COMPLETE, "")
     assert [s["spec"]["source"]["persistentVolumeClaimName"] for s in protected.snapshots()] == [ELECTED]
     assert protected.record["verdict"] == "held"
-    assert protected.events() == ["Fenced", "BackupProven"]
+    assert sorted(protected.events()) == ["BackupProven", "Fenced"]  # their names are random
     protected.await_healthy()
 
 
@@ -107,7 +107,7 @@ def test_the_fence_was_lifted(protected: Protected) -> None:
 def test_nothing_was_fenced(sturdy: Protected) -> None:
     done = sturdy.unfence()
     assert done.returncode == 2
-    assert sturdy.events()[-1] == "BackupNotProven"
+    assert "BackupNotProven" in sturdy.events()
     assert "was not fenced" in told(done)["found"]
     assert sturdy.unfence(outcome="failure").returncode == 0
 
