@@ -43,6 +43,8 @@ _SERVERS = ("csi", "kube-apiserver", "etcd", "containerd")
 
 def up() -> None:
     """A node that is Ready, with storage and names; what runs already is left as it is."""
+    if not answers():
+        down()  # what a run that was killed has left
     STATE.mkdir(parents=True, exist_ok=True)
     if not KUBECONFIG.exists():
         make_keys(ADDRESS, FIRST_SERVICE)

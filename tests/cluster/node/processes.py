@@ -31,15 +31,23 @@ def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None)
             start_new_session=True,
         )
     _STARTED.append(process)
-    (PIDS / name).write_text(str(process.pid))
+    (PIDS / name).write_text(f"{process.pid} {_started(process.pid)}")
 
 
 def running(name: str) -> bool:
-    """Whether the process of that name lives, as more than a zombie."""
+    """Whether the process of that name lives, and is no other that has got its PID."""
     with suppress(OSError, ValueError):
-        pid = int((PIDS / name).read_text())
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        pid, started = (PIDS / name).read_text().split()
+        return _started(int(pid)) == started
     return False
+
+
+def _started(pid: int) -> str:
+    """When that process began, in ticks of the kernel's clock; OSError for one that has ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    if fields[0] == "Z":
+        raise ProcessLookupError(pid)
+    return fields[19]
 
 
 def stop(name: str, seconds: float = 10.0) -> None:
@@ -47,7 +55,7 @@ def stop(name: str, seconds: float = 10.0) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         end = time.monotonic() + seconds
         if running(name):
-            os.kill(int((PIDS / name).read_text()), number)
+            os.kill(int((PIDS / name).read_text().split()[0]), number)
         while running(name) and time.monotonic() < end:
             time.sleep(POLL_SECONDS)  # noqa: TID251 - it need not be our child
     (PIDS / name).unlink(missing_ok=True)
