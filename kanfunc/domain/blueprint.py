@@ -15,8 +15,8 @@ LIMITS: Mapping[str, Mapping[str, int]] = {
     "verify-restore": {"primary-timeout": 900},
 }
 """Time limits (seconds) that add up within one call of each verb, with the defaults of the command line."""
-MARGIN = {"verify-restore": 120}
-"""What a verb may take besides its limits."""
+MARGIN = {"unfence": 30, "verify-restore": 120}
+"""What a verb may take besides its limits: `unfence` waits for a fail-over to end."""
 DEADLINE = 3600
 
 
