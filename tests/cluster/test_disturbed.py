@@ -18,7 +18,7 @@ from tests.cluster.node.processes import ctr, eventually
 from tests.cluster.node.storage import SNAPSHOT_CLASS
 from tests.cluster.resources import ACTION_SETS
 from tests.lab.apiserver import CNPG_BACKUPS, EVENTS, PODS, Manifest
-from tests.lab.operator.names import CNPG
+from tests.lab.operator.names import CNPG, serial_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -129,24 +129,13 @@ def test_the_hooks_pod_goes_in_the_middle_of_a_fence(application: Application, h
     eventually("the instance to stream", lambda: application.streaming(elected))
 
 
-def test_the_primarys_pod_goes_while_an_instance_is_fenced(application: Application) -> None:
-    """The third instance is promoted: nothing is lost, and the fence holds."""
-    application.fence()
-    fenced, lost = application.elected, application.primary
-    application.query(lost, "CREATE TABLE IF NOT EXISTS kept (); COMMENT ON TABLE kept IS 'while fenced'")
-    kubectl("delete", "pod", "--namespace", application.namespace, lost, "--wait=false")
-    application.await_cluster(lambda cluster: cluster["status"]["currentPrimary"] not in {lost, fenced})
-    _finish_proven(application)
-    assert (
-        application.query(application.primary, "SELECT obj_description('kept'::regclass)") == "while fenced"
-    )
-
-
 def test_the_primarys_pod_goes_while_one_of_two_instances_is_fenced(application: Application) -> None:
     """It is held and told, beyond the deadline, by hooks too: lifted, the fence would let commits be lost."""
     install(CNPG, "binding", "timeouts.deadline=60", "watchdog.patience=5")
     application.fence()
     fence, lost = application.record, application.primary
+    newest = max(set(application.instances()) - {lost}, key=serial_of)
+    assert newest != fence["instance"], "the operator removes the newest replica: that must be another one"
     application.scale(2)
     application.query(lost, "CREATE TABLE committed (); COMMENT ON TABLE committed IS 'while fenced'")
     kubectl("delete", "pod", "--namespace", application.namespace, lost, "--wait=false")
@@ -165,6 +154,19 @@ def test_the_primarys_pod_goes_while_one_of_two_instances_is_fenced(application:
     assert application.primary == lost
     comment = application.query(lost, "SELECT obj_description('committed'::regclass)")
     assert comment == "while fenced", "a commit is lost"
+
+
+def test_the_primarys_pod_goes_while_an_instance_is_fenced(application: Application) -> None:
+    """The third instance is promoted: nothing is lost, and the fence holds."""
+    application.fence()
+    fenced, lost = application.elected, application.primary
+    application.query(lost, "CREATE TABLE IF NOT EXISTS kept (); COMMENT ON TABLE kept IS 'while fenced'")
+    kubectl("delete", "pod", "--namespace", application.namespace, lost, "--wait=false")
+    application.await_cluster(lambda cluster: cluster["status"]["currentPrimary"] not in {lost, fenced})
+    _finish_proven(application)
+    assert (
+        application.query(application.primary, "SELECT obj_description('kept'::regclass)") == "while fenced"
+    )
 
 
 def test_our_pods_run_where_only_restricted_ones_may(application: Application) -> None:
