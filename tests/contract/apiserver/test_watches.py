@@ -46,8 +46,9 @@ def test_watch_ends_in_time(clusters: Clusters) -> None:
 
 def test_watch_sends_a_bookmark_before_its_end(clusters: Clusters) -> None:
     version = clusters.version()
-    events = clusters.watch(resource_version=version, allow_watch_bookmarks=True, timeout_seconds=3)
-    bookmark = next(events)
+    options = {"resource_version": version, "allow_watch_bookmarks": True, "timeout_seconds": 3}
+    # a real server promises none: it was seen to miss the end of a short watch
+    bookmark = next(event for _ in range(3) for event in clusters.watch(**options))
     assert bookmark["type"] == "BOOKMARK"
     assert int(bookmark["object"]["metadata"]["resourceVersion"]) >= int(version)
 
