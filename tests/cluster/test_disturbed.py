@@ -45,6 +45,36 @@ def application(standing: Application) -> Iterator[Application]:
         standing.hook("backupFailed")
 
 
+def test_the_primarys_pod_goes_while_one_of_two_instances_is_fenced(application: Application) -> None:
+    """It is held and told, beyond the deadline, by hooks too: lifted, the fence would let commits be lost.
+
+    First of all tests: later ones may let another instance be elected, and the newest is scaled away.
+    """
+    install(CNPG, "binding", "timeouts.deadline=60", "watchdog.patience=5")
+    application.fence()
+    fence, lost = application.record, application.primary
+    newest = max(set(application.instances()) - {lost}, key=serial_of)
+    assert newest != fence["instance"], "the operator removes the newest replica: that must be another one"
+    application.scale(2)
+    application.query(lost, "CREATE TABLE committed (); COMMENT ON TABLE committed IS 'while fenced'")
+    kubectl("delete", "pod", "--namespace", application.namespace, lost, "--wait=false")
+    eventually("the alarm", lambda: _event(application, "PrimaryLostWhileFenced"), 120)
+    assert "bytes of WAL" in _event(application, "PrimaryLostWhileFenced")
+    eventually("the deadline to pass", lambda: _is_past(fence["deadline"]), 120)
+    held = application.hook("backupFailed")
+    assert held.exit_code
+    assert "nobody leads" in held.output
+    assert application.fenced == [fence["instance"]]
+
+    # as the runbook says: the operator then starts the primary on its volume
+    kubectl("delete", "pod", "--namespace", application.namespace, fence["instance"], "--wait=false")
+    application.await_record("ended")  # by the watchdog
+    application.scale(3)
+    assert application.primary == lost
+    comment = application.query(lost, "SELECT obj_description('committed'::regclass)")
+    assert comment == "while fenced", "a commit is lost"
+
+
 def test_a_container_that_restarts_stays_fenced(application: Application) -> None:
     application.fence()
     elected = application.elected
@@ -127,33 +157,6 @@ def test_the_hooks_pod_goes_in_the_middle_of_a_fence(application: Application, h
     application.objects.await_object(ACTION_SETS, KASTEN_NAMESPACE, action, _has_failed, 120)
     application.await_ready()
     eventually("the instance to stream", lambda: application.streaming(elected))
-
-
-def test_the_primarys_pod_goes_while_one_of_two_instances_is_fenced(application: Application) -> None:
-    """It is held and told, beyond the deadline, by hooks too: lifted, the fence would let commits be lost."""
-    install(CNPG, "binding", "timeouts.deadline=60", "watchdog.patience=5")
-    application.fence()
-    fence, lost = application.record, application.primary
-    newest = max(set(application.instances()) - {lost}, key=serial_of)
-    assert newest != fence["instance"], "the operator removes the newest replica: that must be another one"
-    application.scale(2)
-    application.query(lost, "CREATE TABLE committed (); COMMENT ON TABLE committed IS 'while fenced'")
-    kubectl("delete", "pod", "--namespace", application.namespace, lost, "--wait=false")
-    eventually("the alarm", lambda: _event(application, "PrimaryLostWhileFenced"), 120)
-    assert "bytes of WAL" in _event(application, "PrimaryLostWhileFenced")
-    eventually("the deadline to pass", lambda: _is_past(fence["deadline"]), 120)
-    held = application.hook("backupFailed")
-    assert held.exit_code
-    assert "nobody leads" in held.output
-    assert application.fenced == [fence["instance"]]
-
-    # as the runbook says: the operator then starts the primary on its volume
-    kubectl("delete", "pod", "--namespace", application.namespace, fence["instance"], "--wait=false")
-    application.await_record("ended")  # by the watchdog
-    application.scale(3)
-    assert application.primary == lost
-    comment = application.query(lost, "SELECT obj_description('committed'::regclass)")
-    assert comment == "while fenced", "a commit is lost"
 
 
 def test_the_primarys_pod_goes_while_an_instance_is_fenced(application: Application) -> None:
