@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from kanfunc.cli.selecting import select_refs
 from kanfunc.domain.codec import encode
 from kanfunc.domain.diagnosis import Examination, Grade
 from kanfunc.domain.errors import Unproven
 from kanfunc.operations.doctor import examine
-from kanfunc.operations.selection import select_clusters
-from kanfunc.options import Clusters, Flavours, Format, Namespace, OutputFormat, chosen
+from kanfunc.options import Clusters, Flavours, Format, Namespace, OutputFormat
 from kanfunc.process import real_world, surveyor
 
 
@@ -29,8 +29,8 @@ def doctor_command(
     something without which nobody can say so could not be read. What was not checked is shown as not checked.
     """
     ports = real_world(context.obj)
-    found = select_clusters(ports, namespace, cluster or [], chosen(flavour))
-    examinations = examine([each.ref for each in found], kasten_namespace, ports, surveyor())
+    refs = select_refs(ports, namespace, cluster, flavour)
+    examinations = examine(refs, kasten_namespace, ports, surveyor())
     if output_format is Format.JSON:
         context.obj.say(encode(examinations))
     else:

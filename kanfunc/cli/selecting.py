@@ -1,8 +1,9 @@
 """Which clusters a command is for."""
 
-from kanfunc.domain.flavour import FLAVOURS, FlavourName
+from kanfunc.domain.flavour import FlavourName
 from kanfunc.domain.world import ClusterRef
 from kanfunc.operations.selection import select_clusters
+from kanfunc.options import chosen
 from kanfunc.ports import Ports
 
 
@@ -10,5 +11,4 @@ def select_refs(
     ports: Ports, namespace: str, names: list[str] | None, flavours: list[FlavourName] | None
 ) -> list[ClusterRef]:
     """The named clusters, or all of the namespace."""
-    wanted = [each for each in FLAVOURS if not flavours or each.name in flavours]
-    return [cluster.ref for cluster in select_clusters(ports, namespace, names or [], wanted)]
+    return [cluster.ref for cluster in select_clusters(ports, namespace, names or [], chosen(flavours))]

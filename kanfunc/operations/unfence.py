@@ -100,9 +100,10 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
         return
     if outcome is Outcome.SUCCESS and record.state is State.SEALED:
         judge_fence(ref, record.id, ports, limits.snapshots)
-    if limits.on_primary_lost is OnPrimaryLost.HOLD:
-        _require_primary(ref, record, ports, limits)
-    command = _post_backup_command(ports.api.world(ref), record, ports)
+    world = ports.api.world(ref)
+    if limits.on_primary_lost is OnPrimaryLost.HOLD and primary_lost(world, record):
+        world = _led(ref, record, ports, limits)
+    command = _post_backup_command(world, record, ports)
     release(ports, ref, record.id, Verdict.ROLLED_BACK, command=command, seconds=limits.hook)
     returned = _await_return(ref, record, ports, limits)
     if outcome is Outcome.SUCCESS:
@@ -116,10 +117,8 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
         )
 
 
-def _require_primary(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -> None:
-    """A fail-over has its time to end; raises StillStanding where nobody leads even then."""
-    if not primary_lost(ports.api.world(ref), record):
-        return
+def _led(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -> World:
+    """The world after a fail-over, which has its time to end; StillStanding where nobody leads even then."""
     ports.journal.warn("nobody leads", cluster=str(ref), instance=record.instance)
     try:
         await_primary(ref, ports, min(limits.stream, _FAILOVER_SECONDS))
@@ -132,6 +131,7 @@ def _require_primary(ref: ClusterRef, record: Record, ports: Ports, limits: Unfe
             remedy="bring the primary back: docs/runbooks/KanfuncPrimaryLostWhileFenced.md; or, knowing what "
             f"it may cost: {lifted_anyway(ref)}",
         ) from lost
+    return ports.api.world(ref)
 
 
 def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.application import NAME, Application
 from tests.cluster.conftest import install, uninstall
+from tests.cluster.kasten.hooks import Kanister
 from tests.cluster.kasten.runner import Kasten
 from tests.cluster.node.addons import KASTEN_NAMESPACE
 from tests.cluster.node.client import KUBECTL, apply, kubectl
@@ -143,7 +144,7 @@ def test_the_hooks_pod_goes_in_the_middle_of_a_fence(application: Application, h
     install(CNPG, "binding", "timeouts.deadline=60")
     elected = application.elected
     with _stop_held_up(application, elected):
-        action = _begin_fence(application)
+        action = Kanister(application.objects).begin("backupPrehook", application.cluster)
         application.await_record("fenced")
         [pod] = [each for each in _hook_pods(application) if each["status"]["phase"] == "Running"]
         name = pod["metadata"]["name"]
@@ -232,23 +233,6 @@ def _stop_held_up(application: Application, instance: str) -> Iterator[None]:
         yield
     finally:
         application.postgres(instance, "sh", "-c", 'kill -CONT "$0"', pid)
-
-
-def _begin_fence(application: Application) -> str:
-    """Name of the ActionSet."""
-    target = {"apiVersion": "v1", "group": CNPG.clusters.group, "resource": "clusters"}
-    named = target | {"name": NAME, "namespace": application.namespace}
-    action = {"name": "backupPrehook", "blueprint": "edb-hooks", "object": named}
-    created = application.objects.create(
-        ACTION_SETS,
-        {
-            "apiVersion": ACTION_SETS.api_version,
-            "kind": ACTION_SETS.kind,
-            "metadata": {"generateName": "disturbed-", "namespace": KASTEN_NAMESPACE},
-            "spec": {"actions": [action]},
-        },
-    )
-    return str(created["metadata"]["name"])
 
 
 def _has_failed(action_set: Manifest) -> bool:

@@ -7,13 +7,12 @@ Poolers and ScheduledBackups, hibernation, further annotations, changes of the s
 and the program that the hooks name (`/controller/manager` there, `edb-hook` here).
 """
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from tests.cluster.node.client import kubectl
+from tests.cluster.node.client import apply, kubectl
 from tests.cluster.objects import RealObjects
 from tests.lab.apiserver import CNPG_CLUSTERS, EDB_CLUSTERS, PODS, PVCS, Resource, StatusError
 from tests.lab.operator.decisions import annotations, candidates, elect, labels
@@ -224,5 +223,4 @@ def _grant(cluster: Manifest) -> None:
             {"kind": "ServiceAccount", "name": metadata["name"], "namespace": metadata["namespace"]}
         ],
     }
-    objects = {"apiVersion": "v1", "kind": "List", "items": [role, binding]}
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(objects))
+    apply(role, binding)

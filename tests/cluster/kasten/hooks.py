@@ -42,16 +42,15 @@ class Kanister:
         """As a BlueprintBinding makes it: called for a Cluster, with the artifacts of its backup."""
 
         def run(cluster: Manifest, artifacts: Artifacts) -> HookResult:
-            group, version = cluster["apiVersion"].split("/")
-            metadata = cluster["metadata"]
-            target = {"apiVersion": version, "group": group, "resource": "clusters"}
-            return self._run(
-                action, target | {key: metadata[key] for key in ("name", "namespace")}, artifacts
-            )
+            return self._run(action, _bound(cluster), artifacts)
 
         return run
 
-    def _run(self, action: str, target: Manifest, artifacts: Artifacts) -> HookResult:
+    def begin(self, action: str, cluster: Manifest) -> str:
+        """As a bound hook, without waiting for its end; name of the ActionSet."""
+        return self._begin(action, _bound(cluster), {})
+
+    def _begin(self, action: str, target: Manifest, artifacts: Artifacts) -> str:
         spec: Manifest = {"name": action, "blueprint": self.blueprint, "object": target}
         if artifacts:
             spec["artifacts"] = {"fence": {"keyValue": dict(artifacts)}}
@@ -64,7 +63,10 @@ class Kanister:
                 "spec": {"actions": [spec]},
             },
         )
-        name = created["metadata"]["name"]
+        return str(created["metadata"]["name"])
+
+    def _run(self, action: str, target: Manifest, artifacts: Artifacts) -> HookResult:
+        name = self._begin(action, target, artifacts)
         ended = self.objects.await_object(ACTION_SETS, KASTEN_NAMESPACE, name, _ended, BUDGET_SECONDS)
         status = ended["status"]
         [done] = status["actions"]
@@ -74,6 +76,14 @@ class Kanister:
         kept = ((done.get("artifacts") or {}).get("fence") or {}).get("keyValue") or {}
         failed = status["state"] != "complete"
         return KanisterResult(int(failed), f"{said}\n{status.get('error', {}).get('message', '')}", kept)
+
+
+def _bound(cluster: Manifest) -> Manifest:
+    """The Cluster as an ActionSet names it: its apiVersion is the version alone."""
+    group, version = cluster["apiVersion"].split("/")
+    metadata = cluster["metadata"]
+    named = {key: metadata[key] for key in ("name", "namespace")}
+    return {"apiVersion": version, "group": group, "resource": "clusters", **named}
 
 
 def _ended(action_set: Manifest) -> bool:
