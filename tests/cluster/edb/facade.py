@@ -9,8 +9,10 @@ and the program that the hooks name (`/controller/manager` there, `edb-hook` her
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
+
+from urllib3.exceptions import HTTPError
 
 from tests.cluster.node.client import apply, kubectl
 from tests.cluster.objects import RealObjects
@@ -22,6 +24,7 @@ from tests.lab.operator.names import CNPG, EDB, Manifest
 
 HOOK: Final = "edb-hook"
 FOLLOW_SECONDS = 60.0
+RETRY_SECONDS = 1.0
 RESYNC_SECONDS = 5.0
 """That a replica streams is announced by nobody."""
 FOLLOWED = (EDB_CLUSTERS, CNPG_CLUSTERS, PODS, PVCS)
@@ -55,10 +58,13 @@ class Facade:
             raise self.failure
 
     def _follow(self, resource: Resource) -> None:
+        """Until the facade closes; a watch that was cut, as by a server that stops, is opened again."""
         while not self._closing.is_set():
-            with suppress(StatusError, OSError):
+            try:
                 for _ in self._objects.watch(resource, None, FOLLOW_SECONDS):
                     self._changed.set()
+            except (StatusError, OSError, HTTPError):
+                self._closing.wait(RETRY_SECONDS)
 
     def _run(self) -> None:
         try:
