@@ -39,15 +39,19 @@ class ClusterApi(Protocol):
     def cluster(self, ref: ClusterRef) -> Cluster:
         """The Cluster as it is now."""
 
-    def world(self, ref: ClusterRef) -> World:
-        """The Cluster first, then its pods, volumes and running Backups."""
+    def world(self, ref: ClusterRef, cluster: Cluster | None = None) -> World:
+        """The Cluster first, unless it was just read, then its pods, volumes and running Backups."""
+
+    def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
+        """All its volumes."""
 
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         """The operator's own Backups of that cluster that have not ended."""
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> Cluster:
         """Set or remove annotations, on condition that this is still the Cluster with the annotations that
         were read; else Conflict. exact: that it was not written at all since, by anybody.
+        Returns the Cluster as it is then.
         """
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:

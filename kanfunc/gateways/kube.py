@@ -82,23 +82,24 @@ class KubeApi:
             )
         return Cluster.from_manifest(body, ref.flavour, date)
 
-    def world(self, ref: ClusterRef) -> World:
+    def world(self, ref: ClusterRef, cluster: Cluster | None = None) -> World:
         """See ClusterApi."""
-        cluster = self.cluster(ref)
-        selector = f"{ref.flavour.key('cluster')}={ref.name}"
-        with translated(f"read pods and volumes of Cluster {ref}"):
-            pods = items(self._core.list_namespaced_pod, ref.namespace, label_selector=selector)
-            claims = items(
-                self._core.list_namespaced_persistent_volume_claim,
-                ref.namespace,
-                label_selector=selector,
-            )
+        cluster = cluster or self.cluster(ref)
+        with translated(f"read pods of Cluster {ref}"):
+            pods = items(self._core.list_namespaced_pod, ref.namespace, label_selector=_members(ref))
         return World(
             cluster=cluster,
             instances=tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour)),
-            volumes=tuple(Volume.from_manifest(claim, ref.flavour) for claim in claims),
+            volumes=self.volumes(ref),
             backups=self.running_backups(ref),
         )
+
+    def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
+        """See ClusterApi."""
+        method = self._core.list_namespaced_persistent_volume_claim
+        with translated(f"read volumes of Cluster {ref}"):
+            claims = items(method, ref.namespace, label_selector=_members(ref))
+        return tuple(Volume.from_manifest(claim, ref.flavour) for claim in claims)
 
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         """See ClusterApi."""
@@ -107,16 +108,17 @@ class KubeApi:
         backups = (RunningBackup.from_manifest(item) for item in items)
         return tuple(backup for backup in backups if backup and backup.cluster == ref.name)
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> Cluster:
         """See ClusterApi."""
         with translated(f"annotate Cluster {cluster.ref}"):
-            self._custom.patch_namespaced_custom_object(
+            body, date = read(
+                self._custom.patch_namespaced_custom_object,
                 *_clusters(cluster.ref.namespace, cluster.flavour),
                 cluster.ref.name,
                 cluster_patch(cluster, changes, exact=exact),
                 _content_type=_JSON_PATCH,
-                _request_timeout=REQUEST_SECONDS,
             )
+        return Cluster.from_manifest(body, cluster.flavour, date)
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:
         """See ClusterApi."""
@@ -216,6 +218,11 @@ class KubeApi:
 def _clusters(namespace: str, flavour: Flavour) -> tuple[str, str, str, str]:
     """How the client's methods for custom objects name a namespace's Clusters."""
     return flavour.group, flavour.version, namespace, flavour.plural
+
+
+def _members(ref: ClusterRef) -> str:
+    """The selector of what belongs to a cluster."""
+    return f"{ref.flavour.key('cluster')}={ref.name}"
 
 
 def _is_instance(pod: Manifest, flavour: Flavour) -> bool:

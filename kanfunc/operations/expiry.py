@@ -20,7 +20,10 @@ def end_expired(ref: ClusterRef, ports: Ports) -> bool:
         return False
     what = "deadline passed" if record.live else "late entry"
     ports.journal.warn(what, cluster=str(ref), fence=record.id, state=record.state)
-    release(ports, ref, record.id, Verdict.BROKEN, reason=f"its deadline {record.deadline:%H:%M:%SZ} passed")
+    world = ports.api.world(ref, cluster)
+    release(
+        ports, world, record.id, Verdict.BROKEN, reason=f"its deadline {record.deadline:%H:%M:%SZ} passed"
+    )
     ports.api.announce(
         cluster,
         "FenceExpired",

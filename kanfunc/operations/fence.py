@@ -101,7 +101,7 @@ def _place(plan: Plan, fence_id: str, ports: Ports, deadline: timedelta) -> Reco
         placed.append(record)
         return written(record)
 
-    edit(ports.api, plan.ref, decide)
+    edit(ports.api, plan.ref, decide, read=plan.cluster)
     ports.journal.step("placing", cluster=str(plan.ref), fence=fence_id, deadline=placed[-1].deadline)
     return placed[-1]
 
@@ -131,10 +131,8 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
     left = []
     for ref in reversed(begun):
         try:
-            release(ports, ref, fence_id, Verdict.ROLLED_BACK)
-            ports.api.announce(
-                ports.api.cluster(ref), "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True
-            )
+            cluster = release(ports, ports.api.world(ref), fence_id, Verdict.ROLLED_BACK)
+            ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True)
         except KanfuncError as error:
             left.append(f"{ref} ({error.found})")
     if left:

@@ -125,7 +125,7 @@ class Guard:
         lost = primary_lost(world, record)
         self._seen = replace(self._seen, primary_lost=False, bytes_at_stake=None)
         if self._primary.lasts(away=lost):
-            self._mind_loss(cluster, record)
+            self._mind_loss(world, record)
         elif not lost:
             self._ask_primary(world, record)
             if end_expired(self._ref, self._ports):
@@ -164,7 +164,8 @@ class Guard:
             self._ports.journal.warn("primary not asked", cluster=str(self._ref), reason=error.found)
             return None
 
-    def _mind_loss(self, cluster: Cluster, record: Record) -> None:
+    def _mind_loss(self, world: World, record: Record) -> None:
+        cluster = world.cluster
         stake = bytes_at_stake(self._primary_said, record)
         self._seen = replace(self._seen, primary_lost=True, bytes_at_stake=stake)
         bytes_ahead = "an unknown number of" if stake is None else stake
@@ -177,7 +178,7 @@ class Guard:
         if self._tell_once(record.id, "primary lost", cluster=str(self._ref), reason=message):
             self._ports.api.announce(cluster, "PrimaryLostWhileFenced", message, warning=True)
         if self._limits.on_primary_lost is OnPrimaryLost.RELEASE and record.live:
-            release(self._ports, self._ref, record.id, Verdict.BROKEN, reason="its cluster lost its primary")
+            release(self._ports, world, record.id, Verdict.BROKEN, reason="its cluster lost its primary")
             self._note_end()
 
     def _note_end(self) -> None:

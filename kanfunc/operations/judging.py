@@ -7,22 +7,24 @@ from kanfunc.domain.errors import NotFound, WaitTimeout
 from kanfunc.domain.mark import read_mark
 from kanfunc.domain.record import Changes, Record, State, Verdict, own_record_of, written
 from kanfunc.domain.snapshots import Judgement, judge
-from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
+from kanfunc.domain.world import Cluster, ClusterRef, Instance
 from kanfunc.operations.waiting import edit, wait_until
 from kanfunc.ports import Ports
 
 
-def judge_fence(ref: ClusterRef, fence_id: str, ports: Ports, seconds: float) -> None:
-    """Write the verdict on a sealed fence into its record, with the state `ending`.
+def judge_fence(sealed: Cluster, fence_id: str, ports: Ports, seconds: float) -> Cluster:
+    """Write the verdict on a sealed fence into its record, with the state `ending`; the Cluster with it.
 
-    Raises only where the answer cannot be had for now (API or exec failed): the fence then stays sealed.
+    sealed: as just read. Raises only where the answer cannot be had for now (API or exec failed): the fence
+    then stays sealed.
     """
+    ref = sealed.ref
 
     def decide(cluster: Cluster) -> Changes:
         record = own_record_of(cluster)
         if record is None or record.id != fence_id or record.state is not State.SEALED:
             return {}
-        judgement = _judge_snapshots(ports.api.world(ref), record, ports, seconds)
+        judgement = _judge_snapshots(ref, record, ports, seconds)
         wrong = judgement.wrong if judgement else ""
         wrong = wrong or _lifted(cluster, record) or _disturbed(record, ref, ports, seconds)
         ports.journal.step("judged", cluster=str(ref), fence=fence_id, reason=wrong or "held")
@@ -36,19 +38,20 @@ def judge_fence(ref: ClusterRef, fence_id: str, ports: Ports, seconds: float) ->
             )
         )
 
-    edit(ports.api, ref, decide)
+    return edit(ports.api, ref, decide, read=sealed)
 
 
-def _judge_snapshots(world: World, record: Record, ports: Ports, seconds: float) -> Judgement | None:
+def _judge_snapshots(ref: ClusterRef, record: Record, ports: Ports, seconds: float) -> Judgement | None:
     """Wait until every snapshot is cut; None where snapshots cannot be seen."""
-    ours = [volume for volume in world.volumes if volume.name in record.volumes]
+    volumes = ports.api.volumes(ref)
+    ours = [volume for volume in volumes if volume.name in record.volumes]
     if unseen := ports.api.without_snapshot_class(ours):
         ports.journal.warn("snapshots not checked", reason=f"no VolumeSnapshotClass for {', '.join(unseen)}")
         return None
-    others = [volume.name for volume in world.volumes if volume.name not in record.volumes]
+    others = [volume.name for volume in volumes if volume.name not in record.volumes]
     try:
         snapshots = wait_until(
-            lambda left: ports.api.watch_snapshots(world.cluster.ref.namespace, left),
+            lambda left: ports.api.watch_snapshots(ref.namespace, left),
             lambda found: judge(record, found, others).settled,
             clock=ports.clock,
             seconds=seconds,
@@ -69,8 +72,8 @@ def _disturbed(record: Record, ref: ClusterRef, ports: Ports, seconds: float) ->
     """What shows that PostgreSQL ran, or that the volumes are others; empty when nothing does."""
     try:
         instance = _await_pod(record, ref, ports, seconds)
-        world = ports.api.world(ref)
-        volumes = [volume for volume in world.volumes_of(instance) if volume.name in record.volumes]
+        mounted = [volume for volume in ports.api.volumes(ref) if volume.name in instance.mounts]
+        volumes = [volume for volume in mounted if volume.name in record.volumes]
         if {volume.name: volume.uid for volume in volumes} != record.volumes:
             return f"the volumes of {instance.name} are not those that were fenced"
         seen = ports.shell.inspect(ref, instance, volumes)

@@ -80,7 +80,7 @@ def _expect_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> N
 
 def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> None:
     """The operator's command has set the entry, or will in a moment: then the fence is placed, and ours."""
-    wait_until(
+    seen = wait_until(
         lambda left: ports.api.watch_cluster(plan.ref, left),
         lambda cluster: cluster.fenced.names(plan.instance.name),
         clock=ports.clock,
@@ -97,7 +97,7 @@ def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> No
         others = record.late_of_others(plan.instance.name)
         return written(record.but(state=State.FENCED, fenced=cluster.read_at, late=others))
 
-    edit(ports.api, plan.ref, decide)
+    edit(ports.api, plan.ref, decide, read=seen)
 
 
 def _require_unchanged(plan: Plan, cluster: Cluster) -> None:

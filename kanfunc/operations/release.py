@@ -3,30 +3,31 @@
 from kanfunc.domain.errors import ExecFailed, NotFound
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.record import Changes, Record, Verdict, ended, own_record_of, without_entries
-from kanfunc.domain.world import Cluster, ClusterRef
+from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Ports
 
 
 def release(
     ports: Ports,
-    ref: ClusterRef,
+    world: World,
     fence_id: str,
     verdict: Verdict,
     *,
     reason: str | None = None,
     command: Argv | None = None,
     seconds: float = 0,
-) -> None:
+) -> Cluster:
     """End the fence of that id with that verdict and reason; those that were given already stay.
 
-    command: what the operator wants run before the fence goes, and how long it may take. Does nothing where
-    the record is not of that id: then it is not ours to end. Does not wait for PostgreSQL to come back.
+    world: as just read. command: what the operator wants run before the fence goes, and how long it may take.
+    Does nothing where the record is not of that id: then it is not ours to end. Does not wait for PostgreSQL
+    to come back. Returns the Cluster as it is in the end.
     """
-    record = own_record_of(ports.api.cluster(ref))
+    ref, record = world.cluster.ref, own_record_of(world.cluster)
     if record is None or record.id != fence_id:
-        return
-    _erase_marks(ports, ref, record)
+        return world.cluster
+    _erase_marks(ports, world, record)
     if command:
         run_afterwards(ports, ref, record.instance, command, seconds)
 
@@ -38,14 +39,14 @@ def release(
             return without_entries(cluster, now.owned_entries(cluster))
         return ended(cluster, now, now.verdict or verdict, ports.api.running_backups(ref), reason)
 
-    edit(ports.api, ref, decide)
+    released = edit(ports.api, ref, decide, read=None if command else world.cluster)
     ports.journal.step("released", cluster=str(ref), instance=record.instance, fence=fence_id)
+    return released
 
 
-def _erase_marks(ports: Ports, ref: ClusterRef, record: Record) -> None:
+def _erase_marks(ports: Ports, world: World, record: Record) -> None:
     """Remove this fence's marks where the pod can be reached; one that stays is an old one to all readers."""
-    world = ports.api.world(ref)
-    instance = world.instance(record.instance)
+    ref, instance = world.cluster.ref, world.instance(record.instance)
     if instance is None:
         ports.journal.warn("marks left", cluster=str(ref), reason=f"pod {record.instance} is gone")
         return

@@ -22,7 +22,7 @@ def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
 
     def decide(cluster: Cluster) -> Changes:
         """Anything written to the Cluster after this look makes the patch fail, and the look is repeated."""
-        world = ports.api.world(plan.ref)
+        world = ports.api.world(plan.ref, cluster)
         record = own_record_of(cluster)
         if record is not None and record.id == fence_id and record.state is State.SEALED:
             return {}

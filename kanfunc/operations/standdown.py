@@ -56,7 +56,8 @@ def _end(cluster: Cluster, ports: Ports) -> None:
     ref, record = cluster.ref, own_record_of(ports.api.cluster(cluster.ref))
     if record is None:
         return
-    if primary_lost(ports.api.world(ref), record):
+    world = ports.api.world(ref)
+    if primary_lost(world, record):
         raise StillStanding(
             f"Cluster {ref} has lost its primary while fence {record.id} keeps {record.instance} stopped",
             expected="a primary: without one, lifting the fence could promote a stale replica",
@@ -64,7 +65,7 @@ def _end(cluster: Cluster, ports: Ports) -> None:
             remedy="bring the primary back or see another replica promoted, then try again; or, knowing what "
             f"it may cost: {lifted_anyway(ref)}",
         )
-    release(ports, ref, record.id, Verdict.BROKEN, reason="kanfunc stood down")
+    release(ports, world, record.id, Verdict.BROKEN, reason="kanfunc stood down")
     ports.api.announce(
         cluster,
         "FenceEnded",

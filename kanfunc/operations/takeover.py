@@ -34,9 +34,8 @@ def inherit_proof(
             old.but(id=fence_id, state=State.FENCED, sealed=None, deadline=cluster.read_at + deadline)
         )
 
-    edit(ports.api, plan.ref, decide)
+    taken = own_record_of(edit(ports.api, plan.ref, decide))
     ports.journal.step("taken over", cluster=str(plan.ref), predecessor=old.id, fence=fence_id)
-    taken = own_record_of(ports.api.cluster(plan.ref))
     return proof if taken and taken.id == fence_id else None
 
 
@@ -67,7 +66,7 @@ def release_predecessor(plan: Plan, ports: Ports, seconds: float) -> None:
         return
     ports.journal.warn("releasing a dead run's fence", cluster=str(plan.ref), fence=old.id, state=old.state)
     verdict = Verdict.BROKEN if old.state is State.SEALED else Verdict.ROLLED_BACK
-    release(ports, plan.ref, old.id, verdict)
+    release(ports, ports.api.world(plan.ref), old.id, verdict)
     if not await_back(plan.ref, plan.primary.name, plan.instance.name, ports, seconds):
         raise WaitTimeout(
             f"{plan.instance.name} is not back {seconds:g} s after the fence of a dead run was lifted",

@@ -99,13 +99,13 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
         ports.journal.step("nothing to release", cluster=str(ref))
         return
     if outcome is Outcome.SUCCESS and record.state is State.SEALED:
-        judge_fence(ref, record.id, ports, limits.snapshots)
-    world = ports.api.world(ref)
+        cluster = judge_fence(cluster, record.id, ports, limits.snapshots)
+    world = ports.api.world(ref, cluster)
     if limits.on_primary_lost is OnPrimaryLost.HOLD and primary_lost(world, record):
         world = _led(ref, record, ports, limits)
     command = _post_backup_command(world, record, ports)
-    release(ports, ref, record.id, Verdict.ROLLED_BACK, command=command, seconds=limits.hook)
-    returned = _await_return(ref, record, ports, limits)
+    released = release(ports, world, record.id, Verdict.ROLLED_BACK, command=command, seconds=limits.hook)
+    returned = _await_return(released, record, ports, limits)
     if outcome is Outcome.SUCCESS:
         _require_held(ref, record.id, ports, limits)
     if not returned:
@@ -146,10 +146,10 @@ def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | N
         return None
 
 
-def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -> bool:
+def _await_return(released: Cluster, record: Record, ports: Ports, limits: UnfenceLimits) -> bool:
     if limits.wait is Wait.RELEASED:
         return True
-    primary = ports.api.world(ref).primary
+    ref, primary = released.ref, released.settled_primary
     if primary is None:
         raise PlatformFailed(
             f"Cluster {ref} has no settled primary: {record.instance} cannot be seen to stream",
@@ -158,7 +158,7 @@ def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: Unfence
             remedy=f"a failover may be going on: kanfunc status -n {ref.namespace}",
         )
     returned = await_back(
-        ref, primary.name, record.instance, ports, limits.stream, caught_up=limits.wait is Wait.CAUGHT_UP
+        ref, primary, record.instance, ports, limits.stream, caught_up=limits.wait is Wait.CAUGHT_UP
     )
     if returned:
         ports.journal.step(str(limits.wait), cluster=str(ref), instance=record.instance)
@@ -167,16 +167,16 @@ def _await_return(ref: ClusterRef, record: Record, ports: Ports, limits: Unfence
 
 def _require_held(ref: ClusterRef, fence_id: str, ports: Ports, limits: UnfenceLimits) -> None:
     """The verdict, given now or by a run before, covers every snapshot that there is by now."""
-    world = ports.api.world(ref)
-    if why := _not_held(world, fence_id, ports, limits):
-        raise _not_fenced(world.cluster, why, ports)
-    ports.api.announce(world.cluster, "BackupProven", f"fence {fence_id} held until all snapshots were cut")
+    cluster = ports.api.cluster(ref)
+    if why := _not_held(cluster, fence_id, ports, limits):
+        raise _not_fenced(cluster, why, ports)
+    ports.api.announce(cluster, "BackupProven", f"fence {fence_id} held until all snapshots were cut")
     ports.journal.step("held", cluster=str(ref), fence=fence_id)
 
 
-def _not_held(world: World, fence_id: str, ports: Ports, limits: UnfenceLimits) -> str:
+def _not_held(cluster: Cluster, fence_id: str, ports: Ports, limits: UnfenceLimits) -> str:
     """Why this fence proves nothing of what is snapshotted by now; empty when it does."""
-    record, ref = own_record_of(world.cluster), world.cluster.ref
+    record, ref = own_record_of(cluster), cluster.ref
     if record is None or record.id != fence_id:
         return f"the record of fence {fence_id} was replaced while we worked"
     if record.verdict is not Verdict.HELD or record.judged is None:
@@ -184,9 +184,10 @@ def _not_held(world: World, fence_id: str, ports: Ports, limits: UnfenceLimits) 
             f"fence {record.id} is {record.verdict}: {record.reason or 'it was released without a judgement'}"
         )
     if record.judged_snapshots is None:
-        over = world.cluster.read_at - record.judged > limits.repeat_within
+        over = cluster.read_at - record.judged > limits.repeat_within
         return f"fence {record.id} ended at {record.judged:%Y-%m-%d %H:%M:%SZ}" if over else ""
-    later = unseen(record, ports.api.snapshots(ref.namespace), (v.name for v in world.volumes))
+    claims = [volume.name for volume in ports.api.volumes(ref)]
+    later = unseen(record, ports.api.snapshots(ref.namespace), claims)
     return f"snapshots were taken after fence {record.id} ended: {', '.join(later)}" if later else ""
 
 

@@ -46,24 +46,29 @@ def wait_until(
 
 
 def edit(
-    api: ClusterApi, ref: ClusterRef, decide: Callable[[Cluster], Changes], *, exact: bool = False
-) -> None:
+    api: ClusterApi,
+    ref: ClusterRef,
+    decide: Callable[[Cluster], Changes],
+    *,
+    exact: bool = False,
+    read: Cluster | None = None,
+) -> Cluster:
     """Read, decide, write on condition that nothing changed meanwhile; all of it again on a conflict.
 
     exact: whatever was written to the Cluster meanwhile is a conflict, its status included.
+    read: the Cluster as it was read before, for the first attempt. Returns it as it is in the end.
 
     `decide` returns {} when there is nothing (more) to change, so that a rerun ends in the same place.
     """
     for _ in range(_EDIT_ATTEMPTS):
-        cluster = api.cluster(ref)
+        cluster, read = read or api.cluster(ref), None
         changes = decide(cluster)
         if not changes:
-            return
+            return cluster
         try:
-            api.annotate(cluster, changes, exact=exact)
+            return api.annotate(cluster, changes, exact=exact)
         except Conflict:
             continue
-        return
     raise ApiFailed(
         f"Cluster {ref} changed under each of {_EDIT_ATTEMPTS} attempts to write its annotations",
         remedy="find out which controller rewrites its annotations all the time",

@@ -1,6 +1,7 @@
 """ClusterApi over the store, with the product's own parsers and the product's own patches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kanfunc.domain.errors import Conflict
@@ -51,8 +52,12 @@ class SimulatedApi:
     def cluster(self, ref: ClusterRef) -> Cluster:
         return self._simulation.cluster()
 
-    def world(self, ref: ClusterRef) -> World:
-        return self._simulation.world()
+    def world(self, ref: ClusterRef, cluster: Cluster | None = None) -> World:
+        world = self._simulation.world()
+        return world if cluster is None else replace(world, cluster=cluster)
+
+    def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
+        return self._simulation.world().volumes
 
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         return self._simulation.running_backups()
@@ -60,13 +65,14 @@ class SimulatedApi:
     def other_pods(self, ref: ClusterRef) -> tuple[str, ...]:
         return ()
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> Cluster:
         simulation = self._simulation
         before = simulation.cluster()
         patch = cluster_patch(cluster, changes, exact=exact)
         where = (simulation.clusters, cluster.ref.namespace, cluster.ref.name)
         self._patch(where, patch)
         check_patch(simulation, before)
+        return simulation.cluster()
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: Changes) -> None:
         resource = PODS if isinstance(target, Instance) else PVCS

@@ -31,10 +31,10 @@ class CheckedApi(KubeApi):
         super().__init__(configuration)
         self._simulation = simulation
 
-    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> None:
+    def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> Cluster:
         before = self._simulation.cluster()
         try:
-            super().annotate(cluster, changes, exact=exact)
+            return super().annotate(cluster, changes, exact=exact)
         finally:
             check_patch(self._simulation, before)
 

@@ -145,7 +145,7 @@ class Annotations:
         self.reads += 1
         return replace(cluster(), annotations=dict(self.values))
 
-    def annotate(self, read: Cluster, changes: Changes, *, exact: bool) -> None:
+    def annotate(self, read: Cluster, changes: Changes, *, exact: bool) -> Cluster:
         self.guarded = exact
         if self._meddling:
             self.values |= self._meddling.pop(0)
@@ -155,6 +155,7 @@ class Annotations:
             self.values.pop(key, None)
             if value is not None:
                 self.values[key] = value
+        return replace(cluster(), annotations=dict(self.values))
 
     @property
     def api(self) -> ClusterApi:
@@ -167,7 +168,7 @@ def mixed(read: Cluster) -> Changes:
 
 def test_decision_is_written() -> None:
     there = Annotations()
-    edit(there.api, REF, mixed)
+    assert edit(there.api, REF, mixed).annotations == there.values
     assert there.values == {"colour": "red", "mixed": "red and blue"}
 
 
@@ -183,6 +184,13 @@ def test_conflict_repeats_the_whole_decision() -> None:
     edit(there.api, REF, mixed)
     assert there.values["mixed"] == "white and blue"
     assert there.reads == 3
+
+
+def test_what_was_read_before_serves_the_first_attempt_alone() -> None:
+    there = Annotations({"colour": "green"})
+    read = there.api.cluster(REF)
+    assert edit(there.api, REF, mixed, read=read).annotations["mixed"] == "green and blue"
+    assert there.reads == 2
 
 
 def test_decision_may_change_its_mind_on_a_conflict() -> None:
