@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test test-image test-cluster image-size test-all longrun demo messages blueprints requirements clean
+.PHONY: help setup check test test-image test-cluster image-size test-all bench bench-quick longrun demo messages blueprints requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -59,6 +59,12 @@ test-all: test ## As `test`, with every damage, many more interleavings of the f
 	@$(RUN) pytest -m cluster tests/cluster -v
 	@KANFUNC_EVERY_REQUEST=1 $(RUN) pytest -n $(WORKERS) tests/machine/test_wire_faults.py tests/scenarios/test_fault_cells.py --timeout 1800
 	@$(RUN) tests.lab.longrun 200
+
+bench: .venv/ready ## Measure everything, and write docs/performance.md (about 15 minutes on a quiet machine)
+	@$(RUN) benchmarks --write
+
+bench-quick: .venv/ready ## Requests, imports and memory against their aims
+	@$(RUN) benchmarks --quick
 
 longrun: .venv/ready ## Backups and restores under load with random faults: ROUNDS (10), SEED (1)
 	@$(RUN) tests.lab.longrun $(or $(ROUNDS),10) $(or $(SEED),1)
