@@ -85,6 +85,8 @@ def primary_lost(world: World, record: Record) -> bool:
     that was fenced itself, with its cluster's permission, is not lost.
     """
     cluster, primary = world.cluster, world.primary
+    if not cluster.fenced.names(record.instance):
+        return False
     if cluster.hibernated or cluster.deleting or record.instance == cluster.current_primary:
         return False
     return primary is None or not primary.ready

@@ -10,6 +10,7 @@ from datetime import timedelta
 from kanfunc.domain.errors import KanfuncError, Refused, StillStanding
 from kanfunc.domain.preflight import Plan, plan_fence, require_replication
 from kanfunc.domain.record import Changes, Record, State, Verdict, own_record_of, written
+from kanfunc.domain.standing import primary_lost
 from kanfunc.domain.world import Cluster, ClusterRef
 from kanfunc.operations.coldstop import StopLimits, stop_and_prove
 from kanfunc.operations.release import release
@@ -131,8 +132,7 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
     left = []
     for ref in reversed(begun):
         try:
-            cluster = release(ports, ports.api.world(ref), fence_id, Verdict.ROLLED_BACK)
-            ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True)
+            _take_back(ref, fence_id, ports, failure)
         except KanfuncError as error:
             left.append(f"{ref} ({error.found})")
     if left:
@@ -142,3 +142,17 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
             left=f"what fence {fence_id} had placed there",
             remedy=f"kanfunc unfence --outcome failure --namespace {begun[0].namespace}",
         ) from failure
+
+
+def _take_back(ref: ClusterRef, fence_id: str, ports: Ports, failure: BaseException) -> None:
+    """Release what this call has placed on the cluster, unless nobody leads it any more."""
+    world = ports.api.world(ref)
+    record = own_record_of(world.cluster)
+    if record and record.id == fence_id and primary_lost(world, record):
+        raise StillStanding(
+            f"nobody leads it, and without its fence {record.instance} would be promoted as it stands",
+            expected="a primary",
+            remedy="docs/runbooks/KanfuncPrimaryLostWhileFenced.md",
+        )
+    cluster = release(ports, world, fence_id, Verdict.ROLLED_BACK)
+    ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kanfunc.domain.errors import StillStanding
-from kanfunc.domain.flavour import CNPG, EDB, RECORD_ANNOTATION
+from kanfunc.domain.flavour import CNPG, EDB, RECORD_ANNOTATION, Flavour
 from kanfunc.domain.record import State, Verdict, own_record_of
 from kanfunc.domain.standing import OnPrimaryLost
 from kanfunc.operations.guard import RETRY_SECONDS, Guard, GuardLimits
@@ -121,6 +121,27 @@ def test_nobody_lifts_a_fence_while_nobody_leads(outcome: Outcome) -> None:
     assert simulation.fenced == fences
     start_unfence(simulation, outcome, OnPrimaryLost.RELEASE).finish()
     assert simulation.fenced == []
+
+
+@pytest.mark.parametrize("flavour", [EDB, CNPG], ids=lambda flavour: flavour.name)
+def test_a_fence_that_fails_is_not_lifted_while_nobody_leads(flavour: Flavour) -> None:
+    """Wherever in it the primary is lost: what stands by then is held, and told."""
+    held = 0
+    for steps in range(1000):
+        simulation = Simulation(flavour)
+        actor = start_fence(simulation)
+        for _ in range(steps):
+            actor.advance()
+        if actor.ended:
+            break
+        lose_for_good(simulation)
+        fences = simulation.fenced
+        actor.terminate()
+        actor.finish()
+        assert not fences or simulation.fenced == fences
+        assert bool(simulation.fenced) is isinstance(actor.outcome, StillStanding), actor.outcome
+        held += bool(fences)
+    assert held
 
 
 def test_a_lost_primary_is_told_once_with_the_bytes_at_stake() -> None:
