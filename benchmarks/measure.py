@@ -1,11 +1,11 @@
-"""What a benchmark finds."""
+"""What a benchmark has found, in the shape of which one table is made."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A ratio or a count. aim: the most that it should be. bound: what keeps it from being less."""
+    """One measured value; `aim` is the most that it may be, `bound` what limits it where it is more."""
 
     name: str
     value: float
@@ -15,5 +15,5 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether it is within its aim, if it has one."""
+        """Whether the aim, if there is one, is reached."""
         return self.aim is None or self.value <= self.aim

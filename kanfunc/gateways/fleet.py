@@ -10,6 +10,7 @@ from kanfunc.domain.errors import ApiFailed, WatchBroken
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.world import Change, Cluster, ClusterRef, Manifest
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, read, translated
+from kanfunc.gateways.plain import CORE, AnyObjects
 
 _WATCH_SECONDS = 300
 """A watch is opened anew this often, without a list: a connection that died without a word is noticed."""
@@ -19,40 +20,35 @@ class KubeFleet:
     """Fleet over the official client."""
 
     def __init__(self, configuration: client.Configuration) -> None:
-        api = client.ApiClient(configuration)
-        self._custom = client.CustomObjectsApi(api)
-        self._core = client.CoreV1Api(api)
+        self._objects = AnyObjects(configuration)
 
     def clusters(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
-        group, version, custom = flavour.group, flavour.version, self._custom
-        if namespace is None:
-            found = _changes(custom.list_cluster_custom_object, group, version, flavour.plural)
-        else:
-            found = _changes(custom.list_namespaced_custom_object, group, version, namespace, flavour.plural)
+        found = self._changes((flavour.group, flavour.version), namespace, flavour.plural)
         for items, gone, date in found:
             yield [_cluster_change(item, flavour, date, gone=gone) for item in items]
 
     def pods(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
-        core = self._core
-        if namespace is None:
-            return _members(flavour, core.list_pod_for_all_namespaces)
-        return _members(flavour, core.list_namespaced_pod, namespace)
+        return self._members(flavour, namespace, "pods")
 
     def volumes(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
-        core = self._core
+        return self._members(flavour, namespace, "persistentvolumeclaims")
+
+    def _members(self, flavour: Flavour, namespace: str | None, plural: str) -> Iterator[Sequence[Change]]:
+        key = flavour.key("cluster")
+        for items, _, _ in self._changes(CORE, namespace, plural, label_selector=key):
+            places = ((item["metadata"]["namespace"], item["metadata"]["labels"][key]) for item in items)
+            yield [Change(ClusterRef(*place, flavour)) for place in dict.fromkeys(places)]
+
+    def _changes(
+        self, group: tuple[str, str], namespace: str | None, plural: str, **selector: str
+    ) -> Iterator[tuple[Sequence[Manifest], bool, datetime]]:
         if namespace is None:
-            return _members(flavour, core.list_persistent_volume_claim_for_all_namespaces)
-        return _members(flavour, core.list_namespaced_persistent_volume_claim, namespace)
-
-
-def _members(flavour: Flavour, method: Callable[..., Any], *arguments: str) -> Iterator[Sequence[Change]]:
-    key = flavour.key("cluster")
-    for items, _, _ in _changes(method, *arguments, label_selector=key):
-        places = ((item["metadata"]["namespace"], item["metadata"]["labels"][key]) for item in items)
-        yield [Change(ClusterRef(*place, flavour)) for place in dict.fromkeys(places)]
+            return _changes(self._objects.list_cluster_custom_object, *group, plural, **selector)
+        method = self._objects.list_namespaced_custom_object
+        return _changes(method, *group, namespace, plural, **selector)
 
 
 def _cluster_change(manifest: Manifest, flavour: Flavour, date: datetime, *, gone: bool) -> Change:

@@ -24,7 +24,9 @@ from kanfunc.domain.world import (
     World,
 )
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, follow, items, items_if_known, read, translated
+from kanfunc.gateways.plain import CORE, STORAGE, AnyObjects
 
+_PODS, _CLAIMS = "pods", "persistentvolumeclaims"
 _SNAPSHOTS = ("snapshot.storage.k8s.io", "v1")
 
 
@@ -62,15 +64,13 @@ class KubeApi:
     """ClusterApi over the official client."""
 
     def __init__(self, configuration: client.Configuration) -> None:
-        api = client.ApiClient(configuration)
-        self._custom = client.CustomObjectsApi(api)
-        self._core = client.CoreV1Api(api)
-        self._storage = client.StorageV1Api(api)
+        self._objects = AnyObjects(configuration)
+        self._list = self._objects.list_namespaced_custom_object
 
     def clusters(self, namespace: str, flavour: Flavour) -> tuple[Cluster, ...]:
         """See ClusterApi."""
         with translated(f"list Clusters of namespace {namespace}"):
-            body, date = read(self._custom.list_namespaced_custom_object, *_clusters(namespace, flavour))
+            body, date = read(self._list, *_clusters(namespace, flavour))
         found = [Cluster.from_manifest(item, flavour, date) for item in body["items"]]
         return tuple(sorted(found, key=lambda cluster: cluster.ref.name))
 
@@ -78,7 +78,7 @@ class KubeApi:
         """See ClusterApi."""
         with translated(f"read Cluster {ref}"):
             body, date = read(
-                self._custom.get_namespaced_custom_object, *_clusters(ref.namespace, ref.flavour), ref.name
+                self._objects.get_namespaced_custom_object, *_clusters(ref.namespace, ref.flavour), ref.name
             )
         return Cluster.from_manifest(body, ref.flavour, date)
 
@@ -86,7 +86,7 @@ class KubeApi:
         """See ClusterApi."""
         cluster = cluster or self.cluster(ref)
         with translated(f"read pods of Cluster {ref}"):
-            pods = items(self._core.list_namespaced_pod, ref.namespace, label_selector=_members(ref))
+            pods = items(self._list, *CORE, ref.namespace, _PODS, label_selector=_members(ref))
         return World(
             cluster=cluster,
             instances=tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour)),
@@ -96,9 +96,8 @@ class KubeApi:
 
     def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
         """See ClusterApi."""
-        method = self._core.list_namespaced_persistent_volume_claim
         with translated(f"read volumes of Cluster {ref}"):
-            claims = items(method, ref.namespace, label_selector=_members(ref))
+            claims = items(self._list, *CORE, ref.namespace, _CLAIMS, label_selector=_members(ref))
         return tuple(Volume.from_manifest(claim, ref.flavour) for claim in claims)
 
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
@@ -112,7 +111,7 @@ class KubeApi:
         """See ClusterApi."""
         with translated(f"annotate Cluster {cluster.ref}"):
             body, date = read(
-                self._custom.patch_namespaced_custom_object,
+                self._objects.patch_namespaced_custom_object,
                 *_clusters(cluster.ref.namespace, cluster.flavour),
                 cluster.ref.name,
                 cluster_patch(cluster, changes, exact=exact),
@@ -122,16 +121,12 @@ class KubeApi:
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:
         """See ClusterApi."""
-        core = self._core
-        patch = (
-            core.patch_namespaced_pod
-            if isinstance(target, Instance)
-            else core.patch_namespaced_persistent_volume_claim
-        )
         with translated(f"label {target.name} of Cluster {ref}"):
-            patch(
-                target.name,
+            self._objects.patch_namespaced_custom_object(
+                *CORE,
                 ref.namespace,
+                _PODS if isinstance(target, Instance) else _CLAIMS,
+                target.name,
                 guarded_patch("labels", target.uid, target.labels, changes),
                 _content_type=_JSON_PATCH,
                 _request_timeout=REQUEST_SECONDS,
@@ -141,22 +136,20 @@ class KubeApi:
     def watch_cluster(self, ref: ClusterRef, seconds: float) -> Iterator[Cluster]:
         """See ClusterApi."""
         arguments = _clusters(ref.namespace, ref.flavour)
-        for manifests, date in follow(
-            self._custom.list_namespaced_custom_object, arguments, seconds, ref.name
-        ):
+        for manifests, date in follow(self._list, arguments, seconds, ref.name):
             if ref.name not in manifests:
                 raise NotFound(f"Cluster {ref} is gone", remedy="correct --cluster, or exclude it")
             yield Cluster.from_manifest(manifests[ref.name], ref.flavour, date)
 
     def watch_instance(self, ref: ClusterRef, name: str, seconds: float) -> Iterator[Instance | None]:
         """See ClusterApi."""
-        for manifests, _ in follow(self._core.list_namespaced_pod, (ref.namespace,), seconds, name):
+        for manifests, _ in follow(self._list, (*CORE, ref.namespace, _PODS), seconds, name):
             yield Instance.from_manifest(manifests[name]) if name in manifests else None
 
     def watch_snapshots(self, namespace: str, seconds: float) -> Iterator[tuple[VolumeSnapshot, ...]]:
         """See ClusterApi."""
         arguments = (*_SNAPSHOTS, namespace, "volumesnapshots")
-        for manifests, _ in follow(self._custom.list_namespaced_custom_object, arguments, seconds):
+        for manifests, _ in follow(self._list, arguments, seconds):
             yield tuple(VolumeSnapshot.from_manifest(manifest) for manifest in manifests.values())
 
     def snapshots(self, namespace: str) -> tuple[VolumeSnapshot, ...]:
@@ -167,10 +160,9 @@ class KubeApi:
     def without_snapshot_class(self, volumes: Sequence[Volume]) -> tuple[str, ...]:
         """See ClusterApi."""
         with translated("read StorageClasses and VolumeSnapshotClasses"):
-            storage = items(self._storage.list_storage_class)
-            classes = items_if_known(
-                self._custom.list_cluster_custom_object, *_SNAPSHOTS, "volumesnapshotclasses"
-            )
+            listed = self._objects.list_cluster_custom_object
+            storage = items(listed, *STORAGE, "storageclasses")
+            classes = items_if_known(listed, *_SNAPSHOTS, "volumesnapshotclasses")
         drivers = {item["driver"] for item in classes}
         snapshottable = {item["metadata"]["name"] for item in storage if item["provisioner"] in drivers}
         return tuple(volume.name for volume in volumes if volume.storage_class not in snapshottable)
@@ -179,7 +171,7 @@ class KubeApi:
         """See ClusterApi."""
         selector = f"!{ref.flavour.key('cluster')},app.kubernetes.io/name!=edb-kasten"
         with translated(f"list pods of namespace {ref.namespace}"):
-            pods = items(self._core.list_namespaced_pod, ref.namespace, label_selector=selector)
+            pods = items(self._list, *CORE, ref.namespace, _PODS, label_selector=selector)
         running = (pod for pod in pods if (pod.get("status") or {}).get("phase") in {"Pending", "Running"})
         return tuple(sorted(pod["metadata"]["name"] for pod in running))
 
@@ -204,15 +196,15 @@ class KubeApi:
             "count": 1,
         }
         try:
-            self._core.create_namespaced_event(cluster.ref.namespace, event, _request_timeout=_EVENT_SECONDS)
+            self._objects.create_namespaced_custom_object(
+                *CORE, cluster.ref.namespace, "events", event, _request_timeout=_EVENT_SECONDS
+            )
         except (ApiException, urllib3.exceptions.HTTPError):
             return
 
     def _custom_items(self, group: str, version: str, namespace: str, plural: str) -> Sequence[Manifest]:
         with translated(f"list {plural} of namespace {namespace}"):
-            return items_if_known(
-                self._custom.list_namespaced_custom_object, group, version, namespace, plural
-            )
+            return items_if_known(self._list, group, version, namespace, plural)
 
 
 def _clusters(namespace: str, flavour: Flavour) -> tuple[str, str, str, str]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ import urllib3
 import websocket
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 
 from kanfunc.domain.errors import ExecCut, ExecFailed, ExecForbidden, KanfuncError, NotFound
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.world import POSTGRES_CONTAINER
+from kanfunc.gateways.plain import AnyObjects
 
 _ENDED_AT_LIMIT = 124
 _KILL_AFTER_SECONDS = "5"
@@ -36,15 +35,10 @@ class Finished:
 
 
 class PodExec:
-    """Runs commands in the postgres container.
-
-    The client's `stream` swaps a method of its ApiClient while it connects: so this one has its own, and
-    threads connect one after the other.
-    """
+    """Runs commands in the postgres container."""
 
     def __init__(self, configuration: client.Configuration) -> None:
-        self._core = client.CoreV1Api(client.ApiClient(configuration))
-        self._connecting = threading.Lock()
+        self._objects = AnyObjects(configuration)
 
     def run(
         self, namespace: str, pod: str, argv: Argv, seconds: float, tell: Callable[[str], None] | None = None
@@ -76,19 +70,7 @@ class PodExec:
 
     def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
         try:
-            with self._connecting:
-                return stream(
-                    self._core.connect_get_namespaced_pod_exec,
-                    pod,
-                    namespace,
-                    command=argv,
-                    container=POSTGRES_CONTAINER,
-                    stdin=False,
-                    stdout=True,
-                    stderr=True,
-                    tty=False,
-                    _preload_content=False,
-                )
+            return self._objects.exec_socket(namespace, pod, POSTGRES_CONTAINER, argv)
         except ApiException as error:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake
