@@ -3,9 +3,11 @@
 The only composition root. Heavy imports happen when they are needed, so that `--help` is quick.
 """
 
+import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -45,11 +47,12 @@ class Commands(TyperGroup):
 
 def real_world(console: Console) -> Ports:
     """The API server and the pods behind it; raises ApiFailed where there is no access."""
-    from kanfunc.gateways.instances import PodInstances
-    from kanfunc.gateways.kube import KubeApi
-    from kanfunc.gateways.kubeclient import connect
-    from kanfunc.gateways.podexec import PodExec
-    from kanfunc.gateways.structure import PodStructure
+    with _here_to_stay():
+        from kanfunc.gateways.instances import PodInstances
+        from kanfunc.gateways.kube import KubeApi
+        from kanfunc.gateways.kubeclient import connect
+        from kanfunc.gateways.podexec import PodExec
+        from kanfunc.gateways.structure import PodStructure
 
     configuration = connect()
     pods = PodExec(configuration)
@@ -60,6 +63,15 @@ def real_world(console: Console) -> Ports:
         journal=console,
         clock=SystemClock(),
     )
+
+
+@contextmanager
+def _here_to_stay() -> Iterator[None]:
+    """What is imported lives until the end: no garbage collection need look at it, the last one included."""
+    gc.disable()
+    yield
+    gc.enable()
+    gc.freeze()
 
 
 def content_plan(checks: Path, credentials: Path, host: str | None, port: int) -> ContentPlan:
@@ -114,6 +126,7 @@ def monitored(watchdog: Watchdog, clock: Clock, port: int) -> int:
 
 def run(app: Callable[[], object]) -> NoReturn:
     """Run the command line and exit with its code; a signal becomes a failure that is rolled back."""
+    gc.freeze()  # the command line itself is here to stay, too
     for number in _SIGNALS:
         signal.signal(number, _on_signal)
     try:

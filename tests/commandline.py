@@ -35,6 +35,15 @@ def python(*arguments: str, **variables: str) -> Finished:
     )
 
 
+LOADED = "import atexit, runpy, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+
+
+def loaded_by(*arguments: str, **variables: str) -> set[str]:
+    """Names of all modules that are there when such a command has ended."""
+    run = f"sys.argv = ['kanfunc', *{arguments!r}]; runpy.run_module('kanfunc', run_name='__main__')"
+    return set(python("-c", f"{LOADED}; {run}", **variables).stderr.splitlines()[-1].split())
+
+
 def parsed(app: Typer, words: Sequence[str]) -> dict[str, Any]:
     """What the real command line makes of these words, without running the command.
 

@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from tests.builders import cluster_manifest
-from tests.commandline import environment, kanfunc, last_line
+from tests.commandline import environment, kanfunc, last_line, loaded_by
 from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, Fault, Refuse, Store
 
 
@@ -33,6 +33,22 @@ def server(store: Store) -> Iterator[ApiServer]:
 def kubeconfig(server: ApiServer, tmp_path: Path) -> str:
     server.write_kubeconfig(tmp_path / "kubeconfig")
     return str(tmp_path / "kubeconfig")
+
+
+# ---- what it loads
+
+FEW = 10  # models, of 700: what the methods for custom objects name
+
+
+def test_requests_are_made_without_the_models_of_the_client(
+    kubeconfig: str, store: Store, server: ApiServer
+) -> None:
+    """Hundreds, built by Pydantic: importing them takes longer than all else before the first request."""
+    store.create(EDB_CLUSTERS, cluster_manifest())
+    loaded = loaded_by("fence", "-n", "prod", KUBECONFIG=kubeconfig)
+    assert "kubernetes.client.api.custom_objects_api" in loaded
+    assert {"pods", "persistentvolumeclaims"} <= {each.plural for each in server.requests}
+    assert sum(name.startswith("kubernetes.client.models.") for name in loaded) < FEW
 
 
 # ---- without an API server
