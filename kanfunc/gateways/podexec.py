@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import urllib3
 import websocket
@@ -38,13 +38,12 @@ class Finished:
 class PodExec:
     """Runs commands in the postgres container.
 
-    The client's `stream` swaps a method of its ApiClient while it connects: so this one has its own, and
-    threads connect one after the other.
+    The client's `stream` swaps a method of its ApiClient while it connects: so each thread has its own.
     """
 
     def __init__(self, configuration: client.Configuration) -> None:
-        self._core = client.CoreV1Api(client.ApiClient(configuration))
-        self._connecting = threading.Lock()
+        self._configuration = configuration
+        self._own = threading.local()
 
     def run(
         self, namespace: str, pod: str, argv: Argv, seconds: float, tell: Callable[[str], None] | None = None
@@ -74,21 +73,25 @@ class PodExec:
             )
         return finished.stdout
 
+    def _client(self) -> client.CoreV1Api:
+        if not hasattr(self._own, "core"):
+            self._own.core = client.CoreV1Api(client.ApiClient(self._configuration))
+        return cast("client.CoreV1Api", self._own.core)
+
     def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
         try:
-            with self._connecting:
-                return stream(
-                    self._core.connect_get_namespaced_pod_exec,
-                    pod,
-                    namespace,
-                    command=argv,
-                    container=POSTGRES_CONTAINER,
-                    stdin=False,
-                    stdout=True,
-                    stderr=True,
-                    tty=False,
-                    _preload_content=False,
-                )
+            return stream(
+                self._client().connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                command=argv,
+                container=POSTGRES_CONTAINER,
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+            )
         except ApiException as error:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake
