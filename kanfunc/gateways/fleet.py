@@ -12,7 +12,7 @@ from kanfunc.domain.world import Change, Cluster, ClusterRef, Manifest
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, read, translated
 from kanfunc.gateways.plain import CORE, AnyObjects
 
-_WATCH_SECONDS = 300
+WATCH_SECONDS = 300
 """A watch is opened anew this often, without a list: a connection that died without a word is noticed."""
 
 
@@ -69,9 +69,9 @@ def _changes(
             method,
             *arguments,
             resource_version=version,
-            timeout_seconds=_WATCH_SECONDS,
+            timeout_seconds=WATCH_SECONDS,
             allow_watch_bookmarks=True,
-            _request_timeout=(REQUEST_SECONDS, _WATCH_SECONDS + REQUEST_SECONDS),
+            _request_timeout=(REQUEST_SECONDS, WATCH_SECONDS + REQUEST_SECONDS),
             **selector,
         )
         try:

@@ -21,6 +21,9 @@ REQUEST_SECONDS = 30
 _WATCH_SECONDS = 30
 """A watch is opened anew this often: a connection that died without a word is noticed."""
 
+_CONNECTIONS = 64
+"""Kept for the next request. By default the client keeps fewer than there may be threads."""
+
 _RETRIES = urllib3.Retry(
     total=5,
     allowed_methods=None,  # every write of ours is guarded by a `test`, so repeating it is harmless
@@ -44,7 +47,13 @@ def connect() -> client.Configuration:
             expected="a pod with a service account, or a kubeconfig",
             remedy="run in such a pod, or set KUBECONFIG",
         ) from error
+    return tuned(configuration)
+
+
+def tuned(configuration: client.Configuration) -> client.Configuration:
+    """Itself, with what the client's defaults are too few for: repeats, and connections for our threads."""
     configuration.retries = _RETRIES
+    configuration.connection_pool_maxsize = _CONNECTIONS
     return configuration
 
 

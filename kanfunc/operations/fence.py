@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from kanfunc.domain.errors import KanfuncError, Refused, StillStanding
+from kanfunc.domain.errors import KanfuncError, Refused, StillStanding, Terminated
 from kanfunc.domain.preflight import Plan, plan_fence, require_replication
 from kanfunc.domain.record import Changes, Record, State, Verdict, own_record_of, written
 from kanfunc.domain.standing import primary_lost
@@ -16,6 +16,7 @@ from kanfunc.operations.coldstop import StopLimits, stop_and_prove
 from kanfunc.operations.release import release
 from kanfunc.operations.seal import seal
 from kanfunc.operations.takeover import inherit_proof, release_predecessor
+from kanfunc.operations.together import together
 from kanfunc.operations.waiting import edit
 from kanfunc.ports import Bound, Ports
 
@@ -37,19 +38,20 @@ def fence(refs: Sequence[ClusterRef], fence_id: str, ports: Ports, limits: Fence
     Raises Refused with nothing changed, another KanfuncError with everything taken back, or StillStanding
     when that failed, too.
     """
-    plans = [_decide(ref, ports) for ref in refs]
+    plans = together(_decide, refs, ports)
     begun: list[ClusterRef] = []
-    records: list[Record] = []
+
+    def begin(plan: Plan, ports: Ports) -> Record:
+        begun.append(plan.ref)
+        return _fence_one(plan, fence_id, ports, limits)
+
     try:
-        for plan in plans:
-            begun.append(plan.ref)
-            records.append(_fence_one(plan, fence_id, ports, limits))
+        return tuple(together(begin, plans, ports))
     except BaseException as failure:
         _roll_back(begun, fence_id, ports, failure)
         if isinstance(failure, KanfuncError):
             failure.leaving("everything: what was begun is taken back")
         raise
-    return tuple(records)
 
 
 def _decide(ref: ClusterRef, ports: Ports) -> Plan:
@@ -129,12 +131,21 @@ def _bound(plan: Plan, fence_id: str, ports: Ports, seconds: float) -> Bound:
 def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure: BaseException) -> None:
     """Take back every cluster of this call; StillStanding when one could not be."""
     ports.journal.warn("rolling back", reason=str(failure) or type(failure).__name__)
-    left = []
-    for ref in reversed(begun):
+
+    def take_back(ref: ClusterRef, ports: Ports) -> str:
+        """What is left there, and why."""
         try:
-            _take_back(ref, fence_id, ports, failure)
+            _release_begun(ref, fence_id, ports, failure)
+        except Terminated:
+            raise
         except KanfuncError as error:
-            left.append(f"{ref} ({error.found})")
+            return f"{ref} ({error.found})"
+        return ""
+
+    try:
+        left = [each for each in together(take_back, begun, ports) if each]
+    except Terminated:  # it comes once, and releasing is repeatable
+        left = [each for each in together(take_back, begun, ports) if each]
     if left:
         raise StillStanding(
             f"{failure}; and the roll-back failed on {', '.join(left)}",
@@ -144,7 +155,7 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
         ) from failure
 
 
-def _take_back(ref: ClusterRef, fence_id: str, ports: Ports, failure: BaseException) -> None:
+def _release_begun(ref: ClusterRef, fence_id: str, ports: Ports, failure: BaseException) -> None:
     """Release what this call has placed on the cluster, unless nobody leads it any more."""
     world = ports.api.world(ref)
     record = own_record_of(world.cluster)

@@ -24,6 +24,7 @@ from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.judging import judge_fence
 from kanfunc.operations.recovery import await_back, await_primary
 from kanfunc.operations.release import release
+from kanfunc.operations.together import together
 from kanfunc.ports import Ports
 
 _FAILOVER_SECONDS = 30.0
@@ -63,20 +64,20 @@ class UnfenceLimits:
 
 def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> None:
     """Every cluster is released, whatever befalls the others; then the worst failure is raised."""
-    failures: list[KanfuncError] = []
-    waiting = list(refs)
+    failures: dict[ClusterRef, KanfuncError | None] = {}
+
+    def attempt(ref: ClusterRef, ports: Ports) -> None:
+        failures[ref] = _attempt(ref, outcome, ports, limits)
+
     try:
-        while waiting:
-            if failure := _attempt(waiting[0], outcome, ports, limits):
-                failures.append(failure)
-            waiting.pop(0)
+        together(attempt, refs, ports)
     except Terminated as end:
         # nothing is released unjudged: the next run ends in the same place with the same verdict
-        for ref in waiting:
-            failures.append(_with_what_stands(ref, end, ports))
-            ports.journal.warn("interrupted", cluster=str(ref), reason=str(failures[-1]))
-    if failures:
-        raise worst(failures)
+        for ref in (ref for ref in refs if ref not in failures):
+            failures[ref] = _with_what_stands(ref, end, ports)
+            ports.journal.warn("interrupted", cluster=str(ref), reason=str(failures[ref]))
+    if found := [failure for ref in refs if (failure := failures[ref])]:
+        raise worst(found)
 
 
 def _attempt(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> KanfuncError | None:

@@ -1,6 +1,8 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -67,3 +69,13 @@ def test_clock_goes_on() -> None:
     begun = clock.monotonic()
     clock.sleep(0.01)
     assert begun + 0.01 <= clock.monotonic() <= monotonic()
+
+
+def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        console = Console("fence", LogFormat.JSON, log=log)
+        with ThreadPoolExecutor(8) as pool:
+            for number in range(400):
+                pool.submit(console.step, "decided", number=number, filling="x" * 5000)
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert sorted(line["number"] for line in lines) == list(range(400))

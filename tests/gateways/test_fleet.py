@@ -55,7 +55,7 @@ def test_only_the_namespace_that_was_asked_for(fleet: KubeFleet) -> None:
 def test_goes_on_without_a_list_when_a_watch_ends_in_time(
     fleet: KubeFleet, store: Store, server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet_gateway, "_WATCH_SECONDS", 1)
+    monkeypatch.setattr(fleet_gateway, "WATCH_SECONDS", 1)
     changes = fleet.clusters(EDB, None)
     next(changes)
     later = Timer(1.5, move, (store, "pg-2"))

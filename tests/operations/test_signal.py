@@ -1,13 +1,14 @@
 """A signal in the middle of a call for several clusters."""
 
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 import pytest
 from kubernetes import client
 
 from kanfunc.domain.codec import decode, encode
-from kanfunc.domain.errors import KanfuncError, Terminated
+from kanfunc.domain.errors import KanfuncError
 from kanfunc.domain.flavour import EDB, RECORD_ANNOTATION
 from kanfunc.domain.record import Record, State
 from kanfunc.domain.standing import OnPrimaryLost
@@ -17,7 +18,8 @@ from kanfunc.gateways.kube import KubeApi
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
 from kanfunc.ports import InstanceShell, Ports, StructureShell
 from tests.builders import cluster_manifest, record
-from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, Store
+from tests.lab.apiserver import EDB_CLUSTERS, NAMESPACES, ApiServer, Delay, Fault, Request, Store
+from tests.operations.conftest import interrupt
 
 REFS = [ClusterRef("prod", name, EDB) for name in ("a", "b", "c")]
 LIMITS = UnfenceLimits(
@@ -33,13 +35,9 @@ LIMITS = UnfenceLimits(
 class Interrupted:
     """A journal during whose first line the signal comes."""
 
-    def __init__(self) -> None:
-        self._coming = True
-
     def step(self, name: str, **_: object) -> None:
-        if self._coming:
-            self._coming = False
-            raise Terminated(f"ended by SIGTERM at {name!r}")
+        assert name == "released"
+        interrupt()
 
     def warn(self, name: str, **fields: object) -> None:
         """Goes unheard."""
@@ -70,12 +68,15 @@ def still_live(store: Store) -> list[str]:
     return [name for name, found in records.items() if found.live]
 
 
+@pytest.mark.usefixtures("signals")
 def test_no_fence_is_left_without_a_word() -> None:
+    """All three are worked on; the signal comes when the first is released, and the others are read late."""
     store = Store()
     store.create(NAMESPACES, {"metadata": {"name": "prod"}})
     for ref in REFS:
         fenced(store, ref)
     with ApiServer(store) as server:
+        server.faults += [Fault(partial(is_read_of, name), Delay(1)) for name in ("b", "c")]
         api = KubeApi(client.Configuration(host=server.url))
         no_pods = cast("InstanceShell", None)  # nothing is exec'd where there is no pod
         no_structure = cast("StructureShell", None)
@@ -86,3 +87,7 @@ def test_no_fence_is_left_without_a_word() -> None:
     assert "a" not in still_live(store), "what was interrupted after its release is released"
     assert still_live(store) == ["b", "c"], "the others wait for a run that can judge them"
     assert "fence" in failed.value.left
+
+
+def is_read_of(name: str, request: Request) -> bool:
+    return request.name == name
