@@ -16,7 +16,8 @@ from kanfunc.ports import Ports
 
 def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
     """Mark the volumes, look again, and set the record to sealed; Unproven where something has changed."""
-    mark = _mark(plan, fence_id, proof, ports)
+    cluster = ports.api.cluster(plan.ref)
+    mark = _mark(plan, fence_id, proof, cluster)
     ports.shell.inscribe(plan.ref, plan.instance, plan.volumes, MARK_FILE, encode(mark))
     sealed: list[Record] = []
 
@@ -39,12 +40,12 @@ def seal(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Record:
         )
         return written(sealed[-1])
 
-    edit(ports.api, plan.ref, decide, exact=True)
+    edit(ports.api, plan.ref, decide, exact=True, read=cluster)
     _tell(plan, sealed[-1], ports)
     return sealed[-1]
 
 
-def _mark(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Mark:
+def _mark(plan: Plan, fence_id: str, proof: Proof, cluster: Cluster) -> Mark:
     return Mark(
         id=fence_id,
         cluster_uid=plan.cluster.uid,
@@ -52,7 +53,7 @@ def _mark(plan: Plan, fence_id: str, proof: Proof, ports: Ports) -> Mark:
         cluster=plan.ref.name,
         instance=plan.instance.name,
         proof=proof,
-        written=ports.api.cluster(plan.ref).read_at,
+        written=cluster.read_at,
         kanfunc=__version__,
     )
 
