@@ -66,6 +66,10 @@ class Waiting:
             self.seconds += time.perf_counter() - started
 
 
+def named(namespace: str, cluster: str, flavour: str) -> ClusterRef:
+    return ClusterRef(namespace, cluster, FLAVOURS[("edb", "cnpg").index(flavour)])
+
+
 def waiting(ports: Ports) -> tuple[Ports, list[Waiting]]:
     api, shell = Waiting(ports.api), Waiting(ports.shell)
     return replace(ports, api=api, shell=shell), [api, shell]
@@ -73,13 +77,12 @@ def waiting(ports: Ports) -> tuple[Ports, list[Waiting]]:
 
 def main() -> None:
     namespace, cluster, flavour, *profile = sys.argv[1:]
-    chosen = FLAVOURS[0] if flavour == "edb" else FLAVOURS[1]
     ports, waits = waiting(real_world(Console("fence", LogFormat.JSON)))
     profiler = cProfile.Profile()
     if profile:
         profiler.enable()
     started = time.perf_counter()
-    fence([ClusterRef(namespace, cluster, chosen)], str(uuid4()), ports, LIMITS)
+    fence([named(namespace, cluster, flavour)], str(uuid4()), ports, LIMITS)
     total = time.perf_counter() - started
     if profile:
         profiler.dump_stats(profile[0])
