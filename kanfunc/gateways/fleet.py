@@ -14,6 +14,9 @@ from kanfunc.gateways.kubeclient import REQUEST_SECONDS, read, translated
 WATCH_SECONDS = 300
 """A watch is opened anew this often, without a list: a connection that died without a word is noticed."""
 
+_PAGE = 200
+"""Objects that are held at once: their text, and what is made of it, is many times what we keep of them."""
+
 
 class KubeFleet:
     """Fleet over the official client."""
@@ -26,12 +29,16 @@ class KubeFleet:
     def clusters(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
         group, version, custom = flavour.group, flavour.version, self._custom
+
+        def change(manifest: Manifest, date: datetime) -> Change:
+            cluster = Cluster.from_manifest(manifest, flavour, date)
+            return Change(cluster.ref, cluster)
+
         if namespace is None:
-            found = _changes(custom.list_cluster_custom_object, group, version, flavour.plural)
-        else:
-            found = _changes(custom.list_namespaced_custom_object, group, version, namespace, flavour.plural)
-        for items, gone, date in found:
-            yield [_cluster_change(item, flavour, date, gone=gone) for item in items]
+            return _changes(change, custom.list_cluster_custom_object, group, version, flavour.plural)
+        return _changes(
+            change, custom.list_namespaced_custom_object, group, version, namespace, flavour.plural
+        )
 
     def pods(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
@@ -50,24 +57,43 @@ class KubeFleet:
 
 def _members(flavour: Flavour, method: Callable[..., Any], *arguments: str) -> Iterator[Sequence[Change]]:
     key = flavour.key("cluster")
-    for items, _, _ in _changes(method, *arguments, label_selector=key):
-        places = ((item["metadata"]["namespace"], item["metadata"]["labels"][key]) for item in items)
-        yield [Change(ClusterRef(*place, flavour)) for place in dict.fromkeys(places)]
+
+    def change(manifest: Manifest, _: datetime) -> Change:
+        metadata = manifest["metadata"]
+        return Change(ClusterRef(metadata["namespace"], metadata["labels"][key], flavour))
+
+    return _changes(change, method, *arguments, label_selector=key)
 
 
-def _cluster_change(manifest: Manifest, flavour: Flavour, date: datetime, *, gone: bool) -> Change:
-    cluster = Cluster.from_manifest(manifest, flavour, date)
-    return Change(cluster.ref, None if gone else cluster)
+def _pages(
+    method: Callable[..., Any], *arguments: str, **selector: str
+) -> Iterator[tuple[Sequence[Manifest], str, datetime]]:
+    """All objects there are, some at a time; each time with the version of the whole, and its time."""
+    more: dict[str, str] = {}
+    while True:
+        with translated("list"):
+            body, date = read(method, *arguments, limit=_PAGE, **more, **selector)
+        metadata = body["metadata"]
+        yield body["items"], metadata["resourceVersion"], date
+        if not metadata.get("continue"):
+            return
+        more = {"_continue": metadata["continue"]}
 
 
 def _changes(
-    method: Callable[..., Any], *arguments: str, **selector: str
-) -> Iterator[tuple[Sequence[Manifest], bool, datetime]]:
-    """Objects, whether they are gone, and the time of the list that all began with."""
-    with translated("list"):
-        body, date = read(method, *arguments, **selector)
-    yield body["items"], False, date
-    version = body["metadata"]["resourceVersion"]
+    change: Callable[[Manifest, datetime], Change],
+    method: Callable[..., Any],
+    *arguments: str,
+    **selector: str,
+) -> Iterator[Sequence[Change]]:
+    """What each object means, at the time of the list that all began with.
+
+    Nothing of the objects themselves is kept: between two changes days may pass.
+    """
+    found: dict[ClusterRef, Change] = {}
+    for manifests, version, date in _pages(method, *arguments, **selector):  # noqa: B007 - the last goes on below
+        found.update((each.ref, each) for each in (change(item, date) for item in manifests))
+    yield [found.pop(ref) for ref in list(found)]
     while True:
         events = watch.Watch("object").stream(  # type: ignore[no-untyped-call]  # client's gap
             method,
@@ -83,7 +109,8 @@ def _changes(
                 for event in events:
                     version = event["raw_object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
-                        yield [event["raw_object"]], event["type"] == "DELETED", date
+                        seen = change(event["raw_object"], date)
+                        yield [Change(seen.ref) if event["type"] == "DELETED" else seen]
         except ApiFailed as error:
             raise WatchBroken(error.found) from error
         finally:
