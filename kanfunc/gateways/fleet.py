@@ -15,6 +15,12 @@ from kanfunc.gateways.plain import CORE, AnyObjects
 WATCH_SECONDS = 300
 """A watch is opened anew this often, without a list: a connection that died without a word is noticed."""
 
+_PAGE = 200
+"""Objects that are held at once: their text, and what is made of it, is many times what we keep of them."""
+
+Meaning = Callable[[Manifest, datetime], Change]
+"""What an object means, at the time of the list that all began with."""
+
 
 class KubeFleet:
     """Fleet over the official client."""
@@ -24,9 +30,12 @@ class KubeFleet:
 
     def clusters(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
-        found = self._changes((flavour.group, flavour.version), namespace, flavour.plural)
-        for items, gone, date in found:
-            yield [_cluster_change(item, flavour, date, gone=gone) for item in items]
+
+        def change(manifest: Manifest, date: datetime) -> Change:
+            cluster = Cluster.from_manifest(manifest, flavour, date)
+            return Change(cluster.ref, cluster)
+
+        return self._changes(change, (flavour.group, flavour.version), namespace, flavour.plural)
 
     def pods(self, flavour: Flavour, namespace: str | None) -> Iterator[Sequence[Change]]:
         """See Fleet."""
@@ -38,32 +47,51 @@ class KubeFleet:
 
     def _members(self, flavour: Flavour, namespace: str | None, plural: str) -> Iterator[Sequence[Change]]:
         key = flavour.key("cluster")
-        for items, _, _ in self._changes(CORE, namespace, plural, label_selector=key):
-            places = ((item["metadata"]["namespace"], item["metadata"]["labels"][key]) for item in items)
-            yield [Change(ClusterRef(*place, flavour)) for place in dict.fromkeys(places)]
+
+        def change(manifest: Manifest, _: datetime) -> Change:
+            metadata = manifest["metadata"]
+            return Change(ClusterRef(metadata["namespace"], metadata["labels"][key], flavour))
+
+        return self._changes(change, CORE, namespace, plural, label_selector=key)
 
     def _changes(
-        self, group: tuple[str, str], namespace: str | None, plural: str, **selector: str
-    ) -> Iterator[tuple[Sequence[Manifest], bool, datetime]]:
+        self, change: Meaning, group: tuple[str, str], namespace: str | None, plural: str, **selector: str
+    ) -> Iterator[Sequence[Change]]:
         if namespace is None:
-            return _changes(self._objects.list_cluster_custom_object, *group, plural, **selector)
+            return _changes(change, self._objects.list_cluster_custom_object, *group, plural, **selector)
         method = self._objects.list_namespaced_custom_object
-        return _changes(method, *group, namespace, plural, **selector)
+        return _changes(change, method, *group, namespace, plural, **selector)
 
 
-def _cluster_change(manifest: Manifest, flavour: Flavour, date: datetime, *, gone: bool) -> Change:
-    cluster = Cluster.from_manifest(manifest, flavour, date)
-    return Change(cluster.ref, None if gone else cluster)
+def _pages(
+    method: Callable[..., Any], *arguments: str, **selector: str
+) -> Iterator[tuple[Sequence[Manifest], str, datetime]]:
+    """All objects there are, some at a time; each time with the version of the whole, and its time."""
+    more: dict[str, str] = {}
+    while True:
+        with translated("list"):
+            body, date = read(method, *arguments, limit=_PAGE, **more, **selector)
+        metadata = body["metadata"]
+        yield body["items"], metadata["resourceVersion"], date
+        if not metadata.get("continue"):
+            return
+        more = {"_continue": metadata["continue"]}
 
 
 def _changes(
-    method: Callable[..., Any], *arguments: str, **selector: str
-) -> Iterator[tuple[Sequence[Manifest], bool, datetime]]:
-    """Objects, whether they are gone, and the time of the list that all began with."""
-    with translated("list"):
-        body, date = read(method, *arguments, **selector)
-    yield body["items"], False, date
-    version = body["metadata"]["resourceVersion"]
+    change: Meaning,
+    method: Callable[..., Any],
+    *arguments: str,
+    **selector: str,
+) -> Iterator[Sequence[Change]]:
+    """What each object means, at the time of the list that all began with.
+
+    Nothing of the objects themselves is kept: between two changes days may pass.
+    """
+    found: dict[ClusterRef, Change] = {}
+    for manifests, version, date in _pages(method, *arguments, **selector):  # noqa: B007 - the last goes on below
+        found.update((each.ref, each) for each in (change(item, date) for item in manifests))
+    yield [found.pop(ref) for ref in list(found)]
     while True:
         events = watch.Watch("object").stream(  # type: ignore[no-untyped-call]  # client's gap
             method,
@@ -79,7 +107,8 @@ def _changes(
                 for event in events:
                     version = event["raw_object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
-                        yield [event["raw_object"]], event["type"] == "DELETED", date
+                        seen = change(event["raw_object"], date)
+                        yield [Change(seen.ref) if event["type"] == "DELETED" else seen]
         except ApiFailed as error:
             raise WatchBroken(error.found) from error
         finally:

@@ -98,8 +98,11 @@ class Watchdog:
         """Hand on whatever changes, for ever; whatever breaks begins anew with a list."""
         while not self._stop.is_set():
             try:
-                for number, changes in enumerate(watch()):
-                    self._inbox.put(partial(self._take, changes, everything=number == 0))
+                everything = True
+                for changes in watch():
+                    self._inbox.put(partial(self._take, changes, everything=everything))
+                    everything = False
+                    del changes  # the next may come in days
                     self.listed.add(name)
             except NotFound:
                 self.listed.add(name)

@@ -98,3 +98,19 @@ def test_unknown_operator_is_not_found(fleet: KubeFleet) -> None:
     unknown = Flavour(EDB.name, "none", "unknown.example", "unknown.example", has_adapter=True)
     with pytest.raises(NotFound):
         next(fleet.clusters(unknown, None))
+
+
+def test_a_long_list_comes_by_pages_and_is_followed_from_where_it_began(
+    fleet: KubeFleet, store: Store, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_gateway, "_PAGE", 2)
+    names = [f"more-{number}" for number in range(4)]
+    for name in names:
+        other = cluster_manifest({})
+        other["metadata"] |= {"name": name, "uid": name}
+        put(store, EDB_CLUSTERS, other)
+    changes = fleet.clusters(EDB, None)
+    assert [change.ref.name for change in next(changes)] == [*names, REF.name]
+    move(store, "pg-2")
+    assert targets(next(changes)) == ["pg-2"]
+    assert [request.verb for request in server.requests] == ["list", "list", "list", "watch"]

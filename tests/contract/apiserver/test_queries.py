@@ -37,6 +37,16 @@ def test_field_selector(pods: Any, namespace: str) -> None:
     assert namespace not in {pod.metadata.namespace for pod in elsewhere}
 
 
+def test_a_list_by_pages_is_of_one_moment(pods: Any, namespace: str) -> None:
+    first = pods.list_namespaced_pod(namespace, limit=2)
+    assert [pod.metadata.name for pod in first.items] == ["pg-1", "pg-2"]
+    pods.delete_namespaced_pod("pg-3", namespace, grace_period_seconds=0)
+    last = pods.list_namespaced_pod(namespace, limit=2, _continue=first.metadata._continue)
+    assert [pod.metadata.name for pod in last.items] == ["pg-3"]
+    assert last.metadata.resource_version == first.metadata.resource_version
+    assert not last.metadata._continue
+
+
 def test_selectors_of_custom_resources(clusters: Clusters) -> None:
     clusters.create("one", labels={"app": "x"})
     clusters.create("two")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from typing import Any
 
 from aiohttp import web
@@ -41,6 +42,8 @@ class Handler:
         self._faults = faults
         self._requests = requests
         self._documents = discovery.documents()
+        self._rest: dict[str, tuple[list[Manifest] | None, int]] = {}
+        """What is still to come of lists that are read by pages."""
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; every refusal becomes a Status."""
@@ -75,19 +78,30 @@ class Handler:
             case "watch":
                 return await self._watches.serve(http, _selection(http, target))
             case "list":
-                return _json(self._list(_selection(http, target)))
+                return _json(self._list(http, _selection(http, target)))
             case "delete" | "deletecollection":
                 return _json(self._delete(http, target, await _body(http)))
             case _:
                 return self._write(http, target, await _body(http))
 
-    def _list(self, selection: Selection) -> Manifest:
-        items, version = self._store.snapshot(selection)
+    def _list(self, http: web.BaseRequest, selection: Selection) -> Manifest:
+        """All, or a page of them; the pages of one list show the objects of one moment."""
+        if token := http.query.get("continue", ""):
+            items, version = self._rest.pop(token, (None, 0))
+            if items is None:
+                raise StatusError(410, "Expired", "The provided continue parameter is too old")
+        else:
+            items, version = self._store.snapshot(selection)
+        metadata = {"resourceVersion": str(version)}
+        limit = int(http.query.get("limit") or 0) or len(items)
+        if rest := items[limit:]:
+            metadata["continue"] = secrets.token_hex(8)
+            self._rest[metadata["continue"]] = (rest, version)
         return {
             "apiVersion": selection.resource.api_version,
             "kind": f"{selection.resource.kind}List",
-            "metadata": {"resourceVersion": str(version)},
-            "items": items,
+            "metadata": metadata,
+            "items": items[:limit],
         }
 
     def _write(self, http: web.BaseRequest, target: Route, body: Any) -> web.Response:
