@@ -18,12 +18,13 @@ COPY pyproject.toml README.md LICENSE ./
 COPY kanfunc kanfunc
 RUN $PIP wheel --no-deps --no-build-isolation --wheel-dir wheels . \
  && $PIP --python /opt/kanfunc/bin/python install --no-compile --no-deps --no-index wheels/kanfunc-*.whl
-# The Kubernetes client ships a second, asynchronous client, which nobody here imports, and its dependencies.
+# What nobody here imports goes: the Kubernetes client's asynchronous half with its dependencies, and the colours
+# of help texts. Its alpha and beta groups stay (stable ones may refer to them), but are not compiled.
 RUN site=$(/opt/kanfunc/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
- && rm -r "$site/kubernetes/aio" \
+ && rm -r "$site/kubernetes/aio" "$site/websocket/tests" \
  && $PIP --python /opt/kanfunc/bin/python uninstall --yes aiohttp aiohttp-retry aiohappyeyeballs aiosignal \
-    frozenlist multidict propcache yarl \
- && /opt/kanfunc/bin/python -m compileall -q -j 0 /opt/kanfunc
+    frozenlist multidict propcache yarl rich pygments markdown-it-py mdurl \
+ && /opt/kanfunc/bin/python -m compileall -q -j 0 -x 'kubernetes/client/.*(alpha|beta)' /opt/kanfunc
 
 FROM ${RUNTIME}
 ARG VERSION=0.1.0
@@ -34,7 +35,7 @@ LABEL org.opencontainers.image.title="kanfunc" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/kanfunc /opt/kanfunc
-ENV PATH="/opt/kanfunc/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH="/opt/kanfunc/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TYPER_USE_RICH=0
 # Any user will do; this one is for engines that ask for a number.
 USER 65532:65532
 ENTRYPOINT []

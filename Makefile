@@ -40,7 +40,7 @@ check: .venv/ready ## Style, types and import contracts
 	@.venv/bin/lint-imports --no-logo >/dev/null || .venv/bin/lint-imports
 
 test: check ## All checks and tests, with real PostgreSQL
-	@$(RUN) pytest -n $(WORKERS) --dist loadscope -m "not image and not cluster"
+	@$(RUN) pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not image and not cluster"
 
 test-image: .venv/ready ## Build the image and run it in containers (needs an engine, or root and Debian's docker.io)
 	@$(RUN) pytest -m image tests/image

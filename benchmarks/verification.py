@@ -1,10 +1,11 @@
 """What depth structure costs beside plain `pg_amcheck` over the same database in the same run, and in memory.
 
-    python -m benchmarks.verification [--scale 150] [--jobs 2] [--rounds 3] [--count] [--cold]
+    python -m benchmarks.verification [--scale 150] [--jobs 2] [--rounds 5] [--bare] [--cold]
 
-pgbench's tables: narrow rows, where looking for lost pages costs most. Scale 150 is 2.4 GB. The database lies
-where the lab's files do: in shared memory unless KANFUNC_LAB_DIR says otherwise, so that what is measured is
-the processor's work. --cold drops the page cache before each run, as after a restore (needs root).
+pgbench's tables; scale 150 is 2.4 GB. Each round reads the data files from end to end, as the disk's measure,
+then runs the two. The database lies where the lab's files do: in shared memory unless KANFUNC_LAB_DIR says
+otherwise, so that what is measured is the processor's work. --cold drops the page cache before each of the
+three, as after a restore (needs root, and a KANFUNC_LAB_DIR on a disk).
 """
 
 import argparse
@@ -13,11 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from kubernetes import client
 
+from benchmarks.measure import Figure
 from kanfunc.domain.examination import ExaminationLimits
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.flavour import FLAVOURS
@@ -38,6 +41,8 @@ from tests.lab.workspace import Workspace
 REF = ClusterRef("bench", "bench", FLAVOURS[0])
 POD = "bench-1"
 SAMPLE_SECONDS = 0.05
+CHUNK = 1 << 20
+BOUND = "in memory, on as many cores as jobs: amcheck keeps them busy, and each page is read a second time"
 
 
 class Bench:
@@ -46,6 +51,7 @@ class Bench:
     def __init__(self, workspace: Workspace, jobs: int, extensions: Sequence[str]) -> None:
         self._workspace = workspace
         self._jobs = jobs
+        self.execs = 0
         self._binaries = Binaries.find(workspace)
         self.server = Server(
             workspace,
@@ -69,6 +75,13 @@ class Bench:
         [(size,)] = self.server.sql("select pg_database_size('postgres')")
         return int(size)
 
+    def read(self) -> None:
+        buffer = bytearray(CHUNK)
+        for path in (self.server.pgdata / "base").glob("*/*"):
+            with path.open("rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
+
     def plain(self) -> None:
         self._run("pg_amcheck", "--all", f"--jobs={self._jobs}", "-U", "postgres")
 
@@ -91,6 +104,7 @@ class Bench:
         self._workspace.run(command, self.server.environment(), seconds=1800)
 
     def _spawn(self, request: ExecRequest) -> Spawn:
+        self.execs += 1
         user = self._workspace.identity
         environment = self.server.environment()
         return Spawn(list(request.command), environment, str(self._workspace.path), user.user, user.group)
@@ -151,37 +165,76 @@ def memory(bench: Bench, workspace: Path) -> dict[str, int]:
     return most
 
 
+@dataclass
+class Measured:
+    """sizes: of the database, and of the one ten times smaller before it; memory in kB of both, likewise."""
+
+    sizes: list[int] = field(default_factory=list)
+    memory: list[dict[str, int]] = field(default_factory=list)
+    rounds: list[tuple[float, float, float]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    execs: int = 0
+
+    @property
+    def ratio(self) -> float:
+        return median(structure / plain for _, plain, structure in self.rounds)
+
+    def grown(self, place: str) -> float:
+        small, large = self.memory
+        return large[place] / small[place]
+
+
+def measure(scale: int, rounds: int, *, jobs: int = 2, bare: bool = False, cold: bool = False) -> Measured:
+    measured = Measured()
+    with Workspace.open() as workspace:
+        bench = Bench(workspace, jobs, ("amcheck",) if bare else ("amcheck", "pg_visibility"))
+        for size in (max(1, scale // 10), scale):
+            measured.sizes.append(bench.fill(size))
+            measured.memory.append(memory(bench, workspace.path))
+        for _ in range(rounds):
+            read, plain, structure = (
+                seconds(each, cold=cold) for each in (bench.read, bench.plain, bench.structure)
+            )
+            measured.rounds.append((read, plain, structure))
+        bench.execs = 0
+        measured.findings = bench.structure()
+        measured.execs = bench.execs
+        bench.server.stop()
+    return measured
+
+
+def figures(quick: bool) -> list[Figure]:  # noqa: FBT001 - as every benchmark
+    """quick: what does not depend on how busy the machine is, over a small database."""
+    measured = measure(20, 0) if quick else measure(150, 5)
+    found = [
+        Figure("memory of kanfunc, ten times the database", measured.grown("ours"), "x", 1.1),
+        Figure("memory in the pod, ten times the database", measured.grown("pod"), "x", 1.1),
+        Figure("depth structure, in the pod", measured.execs, "commands", None),
+    ]
+    if not quick:
+        found.append(Figure("depth structure beside plain pg_amcheck", measured.ratio, "x", 1.25, BOUND))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=int, default=150)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
-    parser.add_argument("--count", action="store_true", help="as where pg_visibility is not installed")
+    parser.add_argument("--bare", action="store_true", help="as where pg_visibility is not installed")
     chosen = parser.parse_args()
-    with Workspace.open() as workspace:
-        extensions = ("amcheck",) if chosen.count else ("amcheck", "pg_visibility")
-        bench = Bench(workspace, chosen.jobs, extensions)
-        small = bench.fill(max(1, chosen.scale // 10))
-        before = memory(bench, workspace.path)
-        size = bench.fill(chosen.scale)
-        after = memory(bench, workspace.path)
-        pairs = [
-            (seconds(bench.plain, cold=chosen.cold), seconds(bench.structure, cold=chosen.cold))
-            for _ in range(chosen.rounds)
-        ]
-        for finding in bench.structure():
-            print(f"{finding.status}: {finding.check}: {finding.found}")
-        bench.server.stop()
-    print(f"{size / 1e9:.1f} GB, --jobs {chosen.jobs}; each round plain/structure:")
-    print(", ".join(f"{plain:.2f}/{structure:.2f} s" for plain, structure in pairs))
-    ratio = median(structure / plain for plain, structure in pairs)
-    print(f"median {ratio:.2f} x plain pg_amcheck")
+    measured = measure(chosen.scale, chosen.rounds, jobs=chosen.jobs, bare=chosen.bare, cold=chosen.cold)
+    for finding in measured.findings:
+        print(f"{finding.status}: {finding.check}: {finding.found}")
+    small, size = (f"{each / 1e9:.1f} GB" for each in measured.sizes)
+    print(f"{size}, --jobs {chosen.jobs}; each round read/plain/structure:")
+    print(", ".join("/".join(f"{each:.2f}" for each in times) + " s" for times in measured.rounds))
+    read = median(read / plain for read, plain, _ in measured.rounds)
+    print(f"median {measured.ratio:.2f} x plain pg_amcheck; reading the files alone: {read:.2f} x")
     for place in ("ours", "pod"):
-        print(
-            f"memory, {place}: {before[place]} kB at {small / 1e9:.1f} GB, "
-            f"{after[place]} kB at {size / 1e9:.1f} GB, {after[place] / before[place]:.2f} x"
-        )
+        before, after = (each[place] for each in measured.memory)
+        print(f"memory, {place}: {before} kB at {small}, {after} kB at {size}, {measured.grown(place):.2f} x")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,11 @@ from tests.lab.lab import Lab
 from tests.lab.operator.runtime import Faults
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long modules first, so that small ones are left for whichever worker is done with its own."""
+    items.sort(key=lambda item: item.get_closest_marker("lab") is None)
+
+
 @pytest.fixture(scope="session")
 def shared_lab() -> Iterator[Lab]:
     with Lab.open() as lab:

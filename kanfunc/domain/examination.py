@@ -1,4 +1,4 @@
-"""What pg_amcheck and the counts beside it find, read line by line as it comes.
+"""What pg_amcheck and the looks beside it find, read line by line as it comes.
 
 Whatever the damage, what is kept stays small.
 """
@@ -18,10 +18,11 @@ _PROGRESS = re.compile(r"(\d+)/(\d+) relations \( *\d+%\), *(\d+)/(\d+) pages \(
 """`pg_amcheck --progress` (pg_amcheck.c, progress_report)."""
 _ERROR = re.compile(r"(?:ERROR|FATAL|PANIC): +(\w{5}): (.*)")
 """psql with VERBOSITY verbose. Warnings are none: each connection gives one where collations have changed."""
-_GONE, _ABORTED = "42P01", "25P02"
-"""The table was dropped meanwhile; what follows in a transaction that has failed."""
-_NOT_MADE = {"08", "40", "53", "55", "57"}
-"""Classes of SQLSTATE that say nothing of the data: connection, conflict, resources, intervention."""
+_GONE = "42P01"
+"""The table was dropped meanwhile."""
+_NOT_MADE = {"08", "25", "40", "53", "55", "57", "P0"}
+"""Classes of SQLSTATE that say nothing of the data: connection, transaction, conflict, resources,
+intervention, a trigger's refusal."""
 _PAGE_BYTES = 8192
 """Every operand image is built with pages of this size."""
 
@@ -73,8 +74,8 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     database: str = ""
     lost: int | None = None
     page: int | None = None
-    heap: int | None = None
-    index: int | None = None
+    blind: str | None = None
+    behind: str | None = None
     checksum_failures: int | None = None
 
 
@@ -84,13 +85,14 @@ class Examination:
     def __init__(self) -> None:
         self.progress: Progress | None = None
         self.complaints, self.troubles = Kept(), Kept()
+        """Of pg_amcheck; those that follow are of the looks beside it."""
         self.differing, self.uncounted, self.problems = Kept(), Kept(), Kept()
+        self.unmade, self.behind = Kept(), Kept()
         self.relations = self.counted = 0
         self.exit_code: int | None = None
-        self.counts_ended = False
+        self.looks_ended = False
         self.checksum_failures: int | None = None
         self._table = ""
-        self._heap: int | None = None
 
     def read(self, line: str) -> None:
         """Take in the next line of the script's output."""
@@ -99,8 +101,8 @@ class Examination:
             self._read_complaint(text)
         elif source == "amcheck":
             self._read_amcheck(text)
-        elif source == "counts":
-            self._read_counts(text)
+        elif source == "looks":
+            self._read_looks(text)
         elif source == "after":
             self.checksum_failures = self._parsed(text).checksum_failures
 
@@ -120,10 +122,10 @@ class Examination:
         elif text.strip() and not text.startswith(" "):
             self.complaints.add(text.strip())
 
-    def _read_counts(self, text: str) -> None:
+    def _read_looks(self, text: str) -> None:
         if text == "end":
             self._finish_table()
-            self.counts_ended = True
+            self.looks_ended = True
         elif text.startswith("{"):
             self._take(self._parsed(text))
         elif error := _ERROR.search(text):
@@ -133,29 +135,23 @@ class Examination:
         if state == _GONE:
             self._table = ""
         elif state[:2] in _NOT_MADE:
-            self.troubles.add(message)
-        elif state != _ABORTED:
+            self.unmade.add(message)
+        else:
             self.problems.add(message)
 
     def _take(self, line: _Line) -> None:
         if line.counting is not None:
             self._finish_table()
-            self._table, self._heap = f"{line.database}: {line.counting}", None
+            self._table = f"{line.database}: {line.counting}"
         elif line.lost is not None:
-            self._count(
-                f"{self._table} has lost {line.lost} pages, the first is {line.page}", bad=bool(line.lost)
-            )
-        elif line.heap is not None:
-            self._heap = line.heap
-        elif line.index is not None and self._heap is not None:
-            found = f"{self._table} has {self._heap} rows, its index {line.index}"
-            self._count(found, bad=line.index != self._heap)
-
-    def _count(self, found: str, *, bad: bool) -> None:
-        self.counted += 1
-        self._table = ""
-        if bad:
-            self.differing.add(found)
+            self.counted += 1
+            if line.lost:
+                self.differing.add(f"{self._table} has lost {line.lost} pages, the first is {line.page}")
+            self._table = ""
+        elif line.behind is not None:
+            self.behind.add(line.behind)
+        elif line.blind is not None:
+            self.unmade.add(f"pg_visibility is not to be had in {line.blind}")
 
     def _finish_table(self) -> None:
         if self._table:

@@ -2,14 +2,15 @@
 
 from kanfunc.domain.examination import Examination
 from kanfunc.domain.finding import Finding, Status
-from kanfunc.domain.survey import Survey, structural, told
+from kanfunc.domain.survey import Names, Survey, remark, structural, told
 
 
 def judge_examination(run: Examination, survey: Survey, reason: str, *, install: bool) -> list[Finding]:
     """What was found. reason: why the run ended early; empty where it came to its end."""
     return [
         _amcheck(run, survey, reason, install=install),
-        _counts(run, reason),
+        _lost(run, reason),
+        _sequences(run, reason),
         _checksums(run, survey, reason),
     ]
 
@@ -50,11 +51,13 @@ def _remedy(skipped: tuple[str, ...]) -> str:
     return "what amcheck would have found is not known"
 
 
-def _counts(run: Examination, reason: str) -> Finding:
-    check, expected = "lost pages", "every page and row is there that the visibility map knows of"
-    bad = [str(kept) for kept in (run.differing, run.uncounted, run.problems) if kept.count]
-    unfinished = reason or run.troubles.count
-    if bad and not (unfinished and not run.differing.count and not run.problems.count):
+def _lost(run: Examination, reason: str) -> Finding:
+    check, expected = "lost pages", "every page is there that the visibility map knows of"
+    unfinished = reason or ("" if run.looks_ended and not run.unmade.count else _unfinished(run))
+    bad = [str(kept) for kept in (run.differing, run.problems) if kept.count]
+    if run.uncounted.count and (bad or not unfinished):
+        bad.append(str(run.uncounted))
+    if bad:
         return structural(
             check,
             Status.FAILED,
@@ -62,15 +65,26 @@ def _counts(run: Examination, reason: str) -> Finding:
             expected=expected,
             meaning="pages of a table are gone, or cannot be read: do not use this restore",
         )
-    if reason or not run.counts_ended or run.troubles.count:
-        return structural(
-            check,
-            Status.NOT_CHECKED,
-            reason or f"it did not come to its end: {run.troubles}",
-            expected=expected,
-            meaning=f"{run.counted} tables were looked at before",
-        )
+    if unfinished:
+        meaning = f"{run.counted} tables were looked at before"
+        return structural(check, Status.NOT_CHECKED, unfinished, expected=expected, meaning=meaning)
     return structural(check, Status.PASSED, f"none in {run.counted} vacuumed tables")
+
+
+def _unfinished(run: Examination) -> str:
+    return f"it did not come to its end: {run.unmade}" if run.unmade.count else "it did not come to its end"
+
+
+def _sequences(run: Examination, reason: str) -> Finding:
+    check, behind = "sequences", run.behind
+    if not (behind.count or run.looks_ended):
+        return structural(check, Status.NOT_CHECKED, reason or _unfinished(run), expected="none is behind")
+    return remark(
+        Names(behind.count, tuple(behind.first)),
+        check,
+        "the next insert may meet a number that is taken. Some applications choose numbers themselves; "
+        "otherwise somebody has reset the sequence",
+    )
 
 
 def _checksums(run: Examination, survey: Survey, reason: str) -> Finding:

@@ -41,8 +41,6 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     tablespaces: int
     lost_tablespaces: tuple[str, ...]
     databases: tuple[Database, ...] = ()
-    behind: Names = Names(0, ())
-    """Sequences that are behind the columns that they feed, told with both values."""
 
     @property
     def size(self) -> int:
@@ -102,8 +100,7 @@ def judge_survey(survey: Survey, proof: Proof | None) -> list[Finding]:
         _tablespaces(survey),
         _sizes(survey),
         _files_of_extensions(survey),
-        *(_remark(survey.listed(key), check, meaning) for check, key, meaning in _REMARKS),
-        _remark(survey.behind, "sequences", _BEHIND),
+        *(remark(survey.listed(key), check, meaning) for check, key, meaning in _REMARKS),
         _readable(survey),
         _open(survey),
     ]
@@ -211,13 +208,8 @@ _REMARKS = (
 """Facts that need a person's eye and say nothing against this being the database that was fenced."""
 
 
-_BEHIND = (
-    "the next insert may meet a number that is taken. Some applications choose numbers themselves; otherwise "
-    "somebody has reset the sequence"
-)
-
-
-def _remark(names: Names, check: str, meaning: str) -> Finding:
+def remark(names: Names, check: str, meaning: str) -> Finding:
+    """What needs a person's eye, a warning where there is any."""
     return structural(
         check,
         Status.WARNING if names.count else Status.PASSED,

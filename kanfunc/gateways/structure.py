@@ -8,14 +8,13 @@ import msgspec
 
 from kanfunc.domain.errors import KanfuncError
 from kanfunc.domain.examination import ExaminationLimits
-from kanfunc.domain.survey import Database, Names, Survey
+from kanfunc.domain.survey import Database, Survey
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways import structurescripts as scripts
 from kanfunc.gateways.instances import decoded, readable, sections
 from kanfunc.gateways.podexec import PodExec
 
 _CANCEL_SECONDS = 20.0
-_KEPT = 10
 
 
 class PodStructure:
@@ -28,15 +27,10 @@ class PodStructure:
         """See StructureShell."""
         with self._named(ref, primary) as name:
             output = self._run(ref, primary, seconds, scripts.SURVEY, name)
-            behind = self._run(ref, primary, seconds, scripts.SEQUENCES, name).splitlines()
         with readable(output):
             found = sections(output)
             databases = tuple(decoded(line, Database) for line in found["databases"].splitlines())
-            return msgspec.structs.replace(
-                decoded(found["cluster"], Survey),
-                databases=databases,
-                behind=Names(len(behind), tuple(behind[:_KEPT])),
-            )
+            return msgspec.structs.replace(decoded(found["cluster"], Survey), databases=databases)
 
     def examine(
         self, ref: ClusterRef, primary: str, limits: ExaminationLimits, tell: Callable[[str], None]

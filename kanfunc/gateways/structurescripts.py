@@ -13,9 +13,9 @@ _SESSIONS = (
     + """
 export PGAPPNAME="$1"
 PGOPTIONS='-c statement_timeout=0 -c lock_timeout=0 -c jit=off -c max_parallel_workers_per_gather=0'
-if [ "$(sql -c "select current_setting('server_version_num')::int >= 140000")" = t ]; then
-  PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
-fi
+version=$(sql -c 'show server_version_num')
+[ "$version" -lt 140000 ] || PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
+[ "$version" -lt 170000 ] || PGOPTIONS="$PGOPTIONS -c transaction_timeout=0"
 export PGOPTIONS
 databases() { sql -c 'select oid from pg_database where datallowconn order by datname'; }
 named() {
@@ -114,15 +114,48 @@ done
 """
 )
 
-# A line for each sequence that is behind the column that it feeds. What cannot be read is amcheck's to find.
-SEQUENCES = (
+# $2: connections of pg_amcheck, $3: yes to install its extension, and pg_visibility.
+#
+# Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
+# lost that the visibility map calls visible? The page itself is asked (and once more, because an update
+# clears both, one after the other). Where pg_visibility is not installed it is made in a transaction that
+# ends with the session, undone; no event trigger sees it. Then: which sequences are behind the columns that
+# they feed? What of those cannot be read is amcheck's to find.
+EXAMINE = (
     _SESSIONS
     + """
-for oid in $(databases); do
-  PGDATABASE=$(named "$oid") psql -XAtq -U postgres 2>/dev/null <<'SQL' || true
+lost() {
+  psql -XAtq -v ON_ERROR_ROLLBACK=on -v VERBOSITY=verbose -v install="$1" -U postgres <<'SQL'
+select :'install' <> 'yes' as passing, exists (
+    select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
+    as absent \\gset
+\\if :absent
+\\if :passing
+begin read write;
+set local session_replication_role = replica;
+\\endif
+create extension pg_visibility with schema pg_catalog;
+\\endif
+select coalesce(quote_ident(min(nspname)), '') as schema
+  from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
+select json_build_object('blind', current_database()) where :'schema' = '';
+select format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
+  format('select json_build_object(''lost'', count(*), ''page'', min((v).blkno))
+      from (select %s.pg_visibility(%L) as v offset 0) as streamed
+     where (v).all_visible and not (v).pd_all_visible and (
+       select all_visible and not pd_all_visible from %s.pg_visibility(%L, (v).blkno))',
+    :'schema', name, :'schema', name)
+  from pg_class c join pg_namespace n on n.oid = relnamespace
+  cross join lateral format('%I.%I', nspname, relname) as name
+ where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0 and :'schema' <> ''
+ order by relpages desc \\gexec
+SQL
+}
+behind() {
+  psql -XAtq -U postgres 2>/dev/null <<'SQL' || true
 select format(
-  'select format(''%%s: %%s is at %%s, %%s at %%s'', current_database(), %L, %s, %L, %s(%I))
-     from %I.%I having %s(%I) %s %s',
+  'select json_build_object(''behind'', format(''%%s: %%s is at %%s, %%s at %%s'', current_database(),
+     %L, %s, %L, %s(%I))) from %I.%I having %s(%I) %s %s',
   s.oid::regclass, last, format('%I.%I.%I', nspname, r.relname, attname), used, attname,
   nspname, r.relname, used, attname, beyond, last)
   from pg_sequence q
@@ -140,62 +173,17 @@ select format(
  where exists (select from pg_index i where i.indrelid = r.oid and i.indkey[0] = a.attnum and i.indisvalid)
  \\gexec
 SQL
-done
-"""
-)
-
-# $2: connections of pg_amcheck, $3: yes to install its extension, and pg_visibility.
-#
-# Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
-# lost that the visibility map calls visible? Where pg_visibility is installed, the page itself is asked (and
-# once more, because an update clears both, one after the other). Else rows are counted, in the heap and by an
-# index-only scan, which believes the map.
-EXAMINE = (
-    _SESSIONS
-    + """
-counts() {
+}
+looks() {
   for oid in $(databases); do
-    PGDATABASE=$(named "$oid") psql -XAtq -v VERBOSITY=verbose -v install="$1" -U postgres <<'SQL'
-select :'install' = 'yes' and exists (
-    select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
-    as install \\gset
-\\if :install
-create extension pg_visibility with schema pg_catalog;
-\\endif
-select coalesce(quote_ident(min(nspname)), '') as schema
-  from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
-with vacuumed as (
-  select format('%I.%I', nspname, relname) as name, relpages, :'schema' <> '' as by_page, exists (
-      select from pg_index i join pg_class x on x.oid = indexrelid join pg_am a on a.oid = x.relam
-       where indrelid = c.oid and amname = 'btree' and indisvalid and indpred is null) as indexed
-    from pg_class c join pg_namespace n on n.oid = relnamespace
-   where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0),
-pages as (
-  select name, relpages, format('select json_build_object(''lost'', count(*), ''page'', min((v).blkno))
-      from (select %s.pg_visibility(%L) as v offset 0) as streamed
-     where (v).all_visible and not (v).pd_all_visible and (
-       select all_visible and not pd_all_visible from %s.pg_visibility(%L, (v).blkno))',
-      :'schema', name, :'schema', name) as query
-    from vacuumed where by_page),
-rows as (
-  select name, relpages, format('select json_build_object(''%%s'', count(*)) from only %s', name) as query
-    from vacuumed where not by_page and indexed and name !~ '^pg_toast[.]'),
-chosen as (
-  select name, relpages, query, null as heap, null as index from pages
-  union all
-  select name, relpages, null, format(query, 'heap'), format(query, 'index') from rows)
-select case when query is null then 'begin isolation level repeatable read read only' end,
-  format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
-  query,
-  'set local enable_bitmapscan = off; set local enable_indexscan = off; ' || heap,
-  'set local enable_indexscan = on; set local enable_seqscan = off; ' || index,
-  case when query is null then 'rollback' end
-  from chosen order by relpages desc \\gexec
-SQL
+    PGDATABASE=$(named "$oid")
+    export PGDATABASE
+    lost "$1"
+    behind
   done
   echo end
 }
-counts "$3" 2>&1 | sed -u 's/^/counts:/' &
+looks "$3" 2>&1 | sed -u 's/^/looks:/' &
 if command -v pg_amcheck >/dev/null; then
   install=; [ "$3" != yes ] || install=--install-missing
   exec 4>&1

@@ -64,8 +64,14 @@ def rendered(
     """Manifests of a release; `values` by their dotted names with underscores for dots."""
     options = [f"--values={file}" for file in files]
     options += [f"--set-json={key.replace('__', '.')}={json.dumps(value)}" for key, value in values.items()]
-    text = helm("template", release, str(CHART), "--namespace", namespace, *options)
-    return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    text = _template(release, "--namespace", namespace, *options)
+    return [manifest for manifest in yaml.load_all(text, yaml.CSafeLoader) if manifest]
+
+
+@cache
+def _template(release: str, *options: str) -> str:
+    """Once for each set of values, however many tests look at what comes of it."""
+    return helm("template", release, str(CHART), *options)
 
 
 def of_kind(manifests: Sequence[Manifest], kind: str) -> list[Manifest]:

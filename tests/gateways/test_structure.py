@@ -48,7 +48,7 @@ def test_the_last_lines_are_told_too(pods: PodExec) -> None:
     assert [line for line in told if line] == [*map(str, range(1, 5001)), "end"]
 
 
-@pytest.mark.parametrize("reply", [Reply(1, stderr="connection lost"), Reply(0, "counts:end\n")])
+@pytest.mark.parametrize("reply", [Reply(1, stderr="connection lost"), Reply(0, "looks:end\n")])
 def test_what_was_started_is_ended_on_failure_only(
     pods: PodExec, containers: Containers, reply: Reply
 ) -> None:

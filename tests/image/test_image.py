@@ -81,7 +81,7 @@ def test_holds_nothing_that_production_does_not_use(images: None) -> None:  # no
     found = docker("run", "--rm", PRODUCT, "find", "/opt/kanfunc", "-maxdepth", "6", "-type", "d").stdout
     installed = {path.partition("site-packages/")[2] for path in found.split()}
     assert {"kanfunc", "kubernetes", "typer"} <= installed
-    unused = {"pip", "setuptools", "hatchling", "pytest", "aiohttp", "tests", "kubernetes/aio"}
+    unused = {"pip", "setuptools", "hatchling", "pytest", "aiohttp", "tests", "rich", "kubernetes/aio"}
     assert unused & installed == set()
 
 
