@@ -32,7 +32,7 @@ QUIET_SECONDS = 2.0
 FEW, THOUSAND_OBJECTS, THOUSAND_CLUSTERS = 2, 143, 1000
 """Clusters: 14, 1,001 and 7,000 objects."""
 CHANGES = 10
-MEMORY_AIM = 1.5
+MEMORY_AIM = 2.0
 
 
 @dataclass(frozen=True)
