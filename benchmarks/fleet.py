@@ -31,6 +31,7 @@ from tests.machine.calls import FENCE_LIMITS, UNFENCE_LIMITS
 
 WAITS, LOOKS = 0.5, 0.05
 AIM_AT_TWENTY = 1.5
+BOUND = "requests per cluster: one interpreter makes them all, and another one answers"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def figures(quick: bool) -> list[Figure]:  # noqa: FBT001 - as every benchmark
         aim = AIM_AT_TWENTY if n == 20 and not quick else None  # noqa: PLR2004 - of one round only
         for verb in ("fence", "unfence"):
             ratio = median(getattr(many, verb) / getattr(one, verb) for one, many in measured)
-            found.append(Figure(f"{verb}, {n} clusters", ratio, "x one cluster", aim))
+            found.append(Figure(f"{verb}, {n} clusters", ratio, "x one cluster", aim, BOUND))
             asked = median(getattr(many, f"{verb}_requests") / n for _, many in measured)
             found.append(Figure(f"{verb}, {n} clusters", asked, "requests per cluster", None))
     return found
