@@ -7,7 +7,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check test test-image test-cluster image-size test-all bench bench-quick longrun demo messages blueprints requirements clean
+.PHONY: help setup check test test-image test-cluster image-size test-all model bench bench-quick longrun demo messages blueprints requirements clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,13 +52,16 @@ test-cluster: .venv/ready ## The walk-through on real Kubernetes (root, Go, Debi
 image-size: .venv/ready ## Size of the image by component, in MB
 	@$(RUN) tests.image
 
-test-all: test ## As `test`, with every damage, many more interleavings of the fence protocol, and every way of the walk-through
+test-all: test model ## As `test`, with every damage, many more interleavings of the fence protocol, its model, and every way of the walk-through
 	@KANFUNC_DAMAGE_ALL=1 $(RUN) pytest tests/damage
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 	@$(RUN) tests.cluster build
 	@$(RUN) pytest -m cluster tests/cluster -v
 	@KANFUNC_EVERY_REQUEST=1 $(RUN) pytest -n $(WORKERS) tests/machine/test_wire_faults.py tests/scenarios/test_fault_cells.py --timeout 1800
 	@$(RUN) tests.lab.longrun 200
+
+model: ## Check the model of the fence protocol, and that its mutants fail (Debian's spin and gcc)
+	@WORKERS=$(WORKERS) docs/model/check.sh
 
 bench: .venv/ready ## Measure everything, and write docs/performance.md (about 15 minutes on a quiet machine)
 	@$(RUN) benchmarks --write
