@@ -42,6 +42,9 @@ class ClusterApi(Protocol):
     def world(self, ref: ClusterRef, cluster: Cluster | None = None) -> World:
         """The Cluster first, unless it was just read, then its pods, volumes and running Backups."""
 
+    def instances(self, ref: ClusterRef) -> tuple[Instance, ...]:
+        """The pods of its instances."""
+
     def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
         """All its volumes."""
 

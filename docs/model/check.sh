@@ -43,15 +43,15 @@ table() {
 	snapshots-by-time|refuted|M_SNAPSHOTS_BY_TIME STRAY=1
 	repeated-whatever-came|refuted|M_REPEATED_WHATEVER_CAME AGAIN=1 ABANDON=1
 	exec-before-snapshots|refuted|M_EXEC_BEFORE_SNAPSHOTS HUMAN=2
-	late-forgotten|open|M_LATE_FORGOTTEN CRASH=1 ATTEMPTS=2 REELECT=1 EDB
-	look-before-exec-unfence|open|M_LOOK_BEFORE_EXEC_UNFENCE LOSS=1 SMALL
-	look-before-exec-unfence-edb|open|M_LOOK_BEFORE_EXEC_UNFENCE LOSS=1 SMALL EDB
-	look-before-exec-roll-back|open|M_LOOK_BEFORE_EXEC_ROLL_BACK LOSS=1 CRASH=1 SMALL
-	look-before-exec-watchdog|open|M_LOOK_BEFORE_EXEC_WATCHDOG LOSS=1 SMALL
-	predecessor-without-look|open|M_PREDECESSOR_WITHOUT_LOOK LOSS=1 CRASH=1 ATTEMPTS=2 SMALL CALM
-	on-error-without-look|open|M_ON_ERROR_WITHOUT_LOOK LOSS=1 CRASH=1 SMALL EDB
-	looks-at-one-instance|open|M_LOOKS_AT_ONE_INSTANCE LOSS=1 CRASH=1 ATTEMPTS=2 REELECT=1 EDB
-	command-unchecked|open|M_COMMAND_UNCHECKED HUMAN=1 EDB
+	late-forgotten|refuted|M_LATE_FORGOTTEN CRASH=1 ATTEMPTS=2 REELECT=1 EDB
+	look-before-exec-unfence|refuted|M_LOOK_BEFORE_EXEC_UNFENCE LOSS=1 SMALL
+	look-before-exec-unfence-edb|refuted|M_LOOK_BEFORE_EXEC_UNFENCE LOSS=1 SMALL EDB
+	look-before-exec-roll-back|refuted|M_LOOK_BEFORE_EXEC_ROLL_BACK LOSS=1 CRASH=1 SMALL
+	look-before-exec-watchdog|refuted|M_LOOK_BEFORE_EXEC_WATCHDOG LOSS=1 SMALL
+	predecessor-without-look|refuted|M_PREDECESSOR_WITHOUT_LOOK LOSS=1 CRASH=1 ATTEMPTS=2 SMALL CALM
+	on-error-without-look|refuted|M_ON_ERROR_WITHOUT_LOOK LOSS=1 CRASH=1 SMALL EDB
+	looks-at-one-instance|refuted|M_LOOKS_AT_ONE_INSTANCE LOSS=1 CRASH=1 ATTEMPTS=2 REELECT=1 EDB
+	command-unchecked|refuted|M_COMMAND_UNCHECKED HUMAN=1 EDB
 	late-of-others|open|STRICT CRASH=1 HUMAN=1 ATTEMPTS=2 REELECT=1 EDB
 	TABLE
 }
@@ -89,4 +89,4 @@ for tool in spin gcc; do
 done
 export -f check flags && export model work megabytes seconds
 table | { [ $# = 0 ] && cat || grep -E "^($(IFS='|'; echo "$*"))\|"; } |
-	xargs -P"$workers" -d '\n' -n1 bash -c 'set -euo pipefail; check "$0"'
+	xargs -r -P"$workers" -d '\n' -n1 bash -c 'set -euo pipefail; check "$0"'

@@ -151,10 +151,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Commands that may still have their effect; the record that replaces this one carries them on."""
         return tuple(late for late in self.late if now < late.until)
 
-    def late_of_others(self, instance: str) -> tuple[Late, ...]:
-        """Commands whose end nobody has seen, on other instances than this."""
-        return tuple(late for late in self.late if late.instance != instance)
-
     def owned_entries(self, cluster: Cluster) -> tuple[str, ...]:
         """The entries of the fence list that are ours."""
         return tuple(name for name in cluster.fenced.entries if self.owns_entry_of(name, cluster.read_at))

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kanfunc.domain.adapter import FREE_KEYS, KASTEN, is_of_another_product
+from kanfunc.domain.errors import StillStanding
 from kanfunc.domain.outcome import RestoreOutcome
 from kanfunc.domain.record import Record
 from kanfunc.domain.replication import Replication
@@ -85,9 +86,8 @@ def primary_lost(world: World, record: Record) -> bool:
     that was fenced itself, with its cluster's permission, is not lost.
     """
     cluster, primary = world.cluster, world.primary
-    if not cluster.fenced.names(record.instance):
-        return False
-    if cluster.hibernated or cluster.deleting or record.instance == cluster.current_primary:
+    stopped = record.owned_entries(cluster)
+    if not stopped or cluster.hibernated or cluster.deleting or cluster.current_primary in stopped:
         return False
     return primary is None or not primary.ready
 
@@ -102,8 +102,14 @@ def bytes_at_stake(seen: Replication | None, record: Record) -> int | None:
     return max(0, seen.flushed - record.proof.end_of_wal)
 
 
-def lifted_anyway(ref: ClusterRef) -> str:
-    """The command that lifts a fence although nobody leads."""
-    return (
-        f"kanfunc unfence --outcome failure --on-primary-lost release -n {ref.namespace} --cluster {ref.name}"
+def held(ref: ClusterRef, record: Record, why: str = "") -> StillStanding:
+    """The failure of whoever would have lifted the fence, and found that nobody leads."""
+    return StillStanding(
+        f"nobody leads Cluster {ref} while {record.instance} is fenced ({record.id}){why and f': {why}'}",
+        expected="a primary: were the fence lifted now, a stale replica would be promoted, without what "
+        "was committed since",
+        left=f"fence {record.id} on {record.instance}; the watchdog ends it when somebody leads",
+        remedy="bring the primary back: docs/runbooks/KanfuncPrimaryLostWhileFenced.md; or, knowing what "
+        "it may cost: kanfunc unfence --outcome failure --on-primary-lost release "
+        f"-n {ref.namespace} --cluster {ref.name}",
     )

@@ -84,15 +84,18 @@ class KubeApi:
 
     def world(self, ref: ClusterRef, cluster: Cluster | None = None) -> World:
         """See ClusterApi."""
-        cluster = cluster or self.cluster(ref)
-        with translated(f"read pods of Cluster {ref}"):
-            pods = items(self._list, *CORE, ref.namespace, _PODS, label_selector=_members(ref))
         return World(
-            cluster=cluster,
-            instances=tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour)),
+            cluster=cluster or self.cluster(ref),
+            instances=self.instances(ref),
             volumes=self.volumes(ref),
             backups=self.running_backups(ref),
         )
+
+    def instances(self, ref: ClusterRef) -> tuple[Instance, ...]:
+        """See ClusterApi."""
+        with translated(f"read pods of Cluster {ref}"):
+            pods = items(self._list, *CORE, ref.namespace, _PODS, label_selector=_members(ref))
+        return tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour))
 
     def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
         """See ClusterApi."""

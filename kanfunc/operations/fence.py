@@ -10,7 +10,6 @@ from datetime import timedelta
 from kanfunc.domain.errors import KanfuncError, Refused, StillStanding, Terminated
 from kanfunc.domain.preflight import Plan, plan_fence, require_replication
 from kanfunc.domain.record import Changes, Record, State, Verdict, own_record_of, written
-from kanfunc.domain.standing import primary_lost
 from kanfunc.domain.world import Cluster, ClusterRef
 from kanfunc.operations.coldstop import StopLimits, stop_and_prove
 from kanfunc.operations.release import release
@@ -135,7 +134,8 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
     def take_back(ref: ClusterRef, ports: Ports) -> str:
         """What is left there, and why."""
         try:
-            _release_begun(ref, fence_id, ports, failure)
+            cluster = release(ports, ports.api.world(ref), fence_id, Verdict.ROLLED_BACK)
+            ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True)
         except Terminated:
             raise
         except KanfuncError as error:
@@ -153,17 +153,3 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
             left=f"what fence {fence_id} had placed there",
             remedy=f"kanfunc unfence --outcome failure --namespace {begun[0].namespace}",
         ) from failure
-
-
-def _release_begun(ref: ClusterRef, fence_id: str, ports: Ports, failure: BaseException) -> None:
-    """Release what this call has placed on the cluster, unless nobody leads it any more."""
-    world = ports.api.world(ref)
-    record = own_record_of(world.cluster)
-    if record and record.id == fence_id and primary_lost(world, record):
-        raise StillStanding(
-            f"nobody leads it, and without its fence {record.instance} would be promoted as it stands",
-            expected="a primary",
-            remedy="docs/runbooks/KanfuncPrimaryLostWhileFenced.md",
-        )
-    cluster = release(ports, world, fence_id, Verdict.ROLLED_BACK)
-    ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True)

@@ -178,7 +178,14 @@ class Guard:
         if self._tell_once(record.id, "primary lost", cluster=str(self._ref), reason=message):
             self._ports.api.announce(cluster, "PrimaryLostWhileFenced", message, warning=True)
         if self._limits.on_primary_lost is OnPrimaryLost.RELEASE and record.live:
-            release(self._ports, world, record.id, Verdict.BROKEN, reason="its cluster lost its primary")
+            release(
+                self._ports,
+                world,
+                record.id,
+                Verdict.BROKEN,
+                reason="its cluster lost its primary",
+                on_primary_lost=OnPrimaryLost.RELEASE,
+            )
             self._note_end()
 
     def _note_end(self) -> None:

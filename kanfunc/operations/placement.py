@@ -59,7 +59,7 @@ def _take_back(plan: Plan, hooks: Hooks, ports: Ports, seconds: float) -> None:
     """Our record ended before its entry came, and may no longer claim it; but we know whose it is."""
     record = own_record_of(ports.api.cluster(plan.ref))
     if record is None or not record.live:
-        run_afterwards(ports, plan.ref, plan.instance.name, hooks.on_error, seconds)
+        run_afterwards(ports, plan.ref, plan.instance.name, hooks.on_error, seconds, claimed=False)
 
 
 def _expect_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> None:
@@ -73,7 +73,7 @@ def _expect_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> N
         _require_unchanged(plan, cluster)
         until = cluster.read_at + timedelta(seconds=seconds) + _LATE_MARGIN
         expected = Late(instance=plan.instance.name, until=until)
-        return written(record.but(late=(*record.late_of_others(plan.instance.name), expected)))
+        return written(record.but(late=(*placed.late, expected)))
 
     edit(ports.api, plan.ref, decide, exact=True)
 
@@ -94,8 +94,8 @@ def _await_entry(plan: Plan, placed: Record, ports: Ports, seconds: float) -> No
         record = _own(cluster, placed)
         if record.state is not State.PLACING:
             return {}
-        others = record.late_of_others(plan.instance.name)
-        return written(record.but(state=State.FENCED, fenced=cluster.read_at, late=others))
+        # what runs before ours have left may still come, to this instance, too
+        return written(record.but(state=State.FENCED, fenced=cluster.read_at, late=placed.late))
 
     edit(ports.api, plan.ref, decide, read=seen)
 

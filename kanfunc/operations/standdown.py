@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from kanfunc.domain.errors import NotFound, StillStanding, WaitTimeout
+from kanfunc.domain.errors import NotFound, WaitTimeout
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.record import Verdict, own_record_of
-from kanfunc.domain.standing import lifted_anyway, primary_lost
 from kanfunc.domain.world import Cluster
 from kanfunc.operations.release import release
 from kanfunc.operations.selection import every_cluster
@@ -56,16 +55,7 @@ def _end(cluster: Cluster, ports: Ports) -> None:
     ref, record = cluster.ref, own_record_of(ports.api.cluster(cluster.ref))
     if record is None:
         return
-    world = ports.api.world(ref)
-    if primary_lost(world, record):
-        raise StillStanding(
-            f"Cluster {ref} has lost its primary while fence {record.id} keeps {record.instance} stopped",
-            expected="a primary: without one, lifting the fence could promote a stale replica",
-            left=f"fence {record.id} on {record.instance}",
-            remedy="bring the primary back or see another replica promoted, then try again; or, knowing what "
-            f"it may cost: {lifted_anyway(ref)}",
-        )
-    release(ports, world, record.id, Verdict.BROKEN, reason="kanfunc stood down")
+    release(ports, ports.api.world(ref), record.id, Verdict.BROKEN, reason="kanfunc stood down")
     ports.api.announce(
         cluster,
         "FenceEnded",

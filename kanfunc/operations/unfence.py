@@ -19,7 +19,7 @@ from kanfunc.domain.errors import (
 from kanfunc.domain.hooks import Argv, hooks_of
 from kanfunc.domain.record import Record, State, Verdict, own_record_of
 from kanfunc.domain.snapshots import unseen
-from kanfunc.domain.standing import OnPrimaryLost, lifted_anyway, primary_lost
+from kanfunc.domain.standing import OnPrimaryLost, held, primary_lost
 from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.judging import judge_fence
 from kanfunc.operations.recovery import await_back, await_primary
@@ -105,7 +105,15 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
     if limits.on_primary_lost is OnPrimaryLost.HOLD and primary_lost(world, record):
         world = _led(ref, record, ports, limits)
     command = _post_backup_command(world, record, ports)
-    released = release(ports, world, record.id, Verdict.ROLLED_BACK, command=command, seconds=limits.hook)
+    released = release(
+        ports,
+        world,
+        record.id,
+        Verdict.ROLLED_BACK,
+        command=command,
+        seconds=limits.hook,
+        on_primary_lost=limits.on_primary_lost,
+    )
     returned = _await_return(released, record, ports, limits)
     if outcome is Outcome.SUCCESS:
         _require_held(ref, record.id, ports, limits)
@@ -124,14 +132,7 @@ def _led(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -
     try:
         await_primary(ref, ports, min(limits.stream, _FAILOVER_SECONDS))
     except WaitTimeout as lost:
-        raise StillStanding(
-            f"nobody leads Cluster {ref} while {record.instance} is fenced ({record.id}): {lost.found}",
-            expected="a primary: were the fence lifted now, a stale replica would be promoted, without what "
-            "was committed since",
-            left=f"fence {record.id} on {record.instance}; the watchdog ends it when somebody leads",
-            remedy="bring the primary back: docs/runbooks/KanfuncPrimaryLostWhileFenced.md; or, knowing what "
-            f"it may cost: {lifted_anyway(ref)}",
-        ) from lost
+        raise held(ref, record, lost.found) from lost
     return ports.api.world(ref)
 
 

@@ -152,11 +152,6 @@ def test_late_entry_is_ours_after_the_end_only_until_the_command_is_over(until: 
     assert bool(value.pending(NOW)) == ours
 
 
-def test_late_commands_on_other_instances_are_kept_apart() -> None:
-    ours, other = Late(instance="pg-2", until=SOON), Late(instance="pg-3", until=PAST)
-    assert record(late=(ours, other)).late_of_others("pg-2") == (other,)
-
-
 def test_owned_entries_are_taken_from_the_list() -> None:
     assert record().owned_entries(carrying(record(), "pg-3", "pg-2", "*")) == ("pg-2",)
     assert record().owned_entries(carrying(record(), "pg-3")) == ()

@@ -56,6 +56,9 @@ class SimulatedApi:
         world = self._simulation.world()
         return world if cluster is None else replace(world, cluster=cluster)
 
+    def instances(self, ref: ClusterRef) -> tuple[Instance, ...]:
+        return self._simulation.world().instances
+
     def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
         return self._simulation.world().volumes
 

@@ -1,4 +1,4 @@
-"""What the model (docs/model) found and the product still does: each tells so once it is mended."""
+"""What the model (docs/model) found in the product, as tests of the product."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,9 +26,6 @@ def lose_for_good(simulation: Simulation) -> None:
     simulation.store.delete(PODS, simulation.ref.namespace, simulation.primary)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="late-forgotten: the next fence drops the late entry of the one before"
-)
 def test_a_late_command_of_a_killed_run_is_ours_after_the_next_fence_of_that_instance() -> None:
     simulation = Simulation(EDB)
     simulation.hook_mode = "late"
@@ -49,7 +46,6 @@ def test_a_late_command_of_a_killed_run_is_ours_after_the_next_fence_of_that_ins
     properties.check_nothing_stands(simulation)
 
 
-@pytest.mark.xfail(strict=True, reason="look-before-exec: whether somebody leads is asked before the exec")
 @pytest.mark.parametrize("caller", ["unfence", "watchdog"])
 def test_a_primary_lost_while_marks_are_erased_keeps_the_fence(caller: str) -> None:
     simulation = Simulation(CNPG)
