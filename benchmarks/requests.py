@@ -24,7 +24,7 @@ OPTIONS = {
     "unfence": ("--outcome", "success"),
     "verify-restore": ("--depth", "identity", "--clock-tolerance", "0"),
 }
-AIMS = {"fence": 18, "unfence": 20}
+AIMS = {"fence": 18, "unfence": 23}
 
 
 @dataclass(frozen=True)
