@@ -1,7 +1,7 @@
 """unfence: judge what was snapshotted while the fence stood, release it, and see the instance come back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -104,17 +104,7 @@ def _unfence_one(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: Unfenc
     world = ports.api.world(ref, cluster)
     if limits.on_primary_lost is OnPrimaryLost.HOLD and primary_lost(world, record):
         world = _led(ref, record, ports, limits)
-    command = _post_backup_command(world, record, ports)
-    released = release(
-        ports,
-        world,
-        record.id,
-        Verdict.ROLLED_BACK,
-        command=command,
-        seconds=limits.hook,
-        on_primary_lost=limits.on_primary_lost,
-    )
-    returned = _await_return(released, record, ports, limits)
+    returned = _await_return(_released(world, record, ports, limits), record, ports, limits)
     if outcome is Outcome.SUCCESS:
         _require_held(ref, record.id, ports, limits)
     if not returned:
@@ -136,6 +126,20 @@ def _led(ref: ClusterRef, record: Record, ports: Ports, limits: UnfenceLimits) -
     return ports.api.world(ref)
 
 
+def _released(world: World, record: Record, ports: Ports, limits: UnfenceLimits) -> World:
+    command = _post_backup_command(world, record, ports)
+    cluster = release(
+        ports,
+        world,
+        record.id,
+        Verdict.ROLLED_BACK,
+        command=command,
+        seconds=limits.hook,
+        on_primary_lost=limits.on_primary_lost,
+    )
+    return replace(world, cluster=cluster)
+
+
 def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | None:
     """The operator's command for lifting the fence, while there is one to lift."""
     cluster, instance = world.cluster, world.instance(record.instance)
@@ -148,10 +152,10 @@ def _post_backup_command(world: World, record: Record, ports: Ports) -> Argv | N
         return None
 
 
-def _await_return(released: Cluster, record: Record, ports: Ports, limits: UnfenceLimits) -> bool:
+def _await_return(released: World, record: Record, ports: Ports, limits: UnfenceLimits) -> bool:
     if limits.wait is Wait.RELEASED:
         return True
-    ref, primary = released.ref, released.settled_primary
+    ref, primary = released.cluster.ref, released.primary
     if primary is None:
         raise PlatformFailed(
             f"Cluster {ref} has no settled primary: {record.instance} cannot be seen to stream",
@@ -160,7 +164,7 @@ def _await_return(released: Cluster, record: Record, ports: Ports, limits: Unfen
             remedy=f"a failover may be going on: kanfunc status -n {ref.namespace}",
         )
     returned = await_back(
-        ref, primary, record.instance, ports, limits.stream, caught_up=limits.wait is Wait.CAUGHT_UP
+        ref, primary.name, record.instance, ports, limits.stream, caught_up=limits.wait is Wait.CAUGHT_UP
     )
     if returned:
         ports.journal.step(str(limits.wait), cluster=str(ref), instance=record.instance)
