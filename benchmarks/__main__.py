@@ -46,7 +46,7 @@ def table(rows: Sequence[Measured]) -> str:
 def _line(figure: Figure) -> str:
     aim = "" if figure.aim is None else f"≤ {figure.aim:g}"
     verdict = "" if figure.aim is None else "met" if figure.met else "**missed**"
-    note = "; ".join(filter(None, (verdict, figure.bound)))
+    note = verdict if figure.met else f"{verdict}; {figure.bound}"
     return f"| {figure.name} | {_shown(figure)} {figure.unit} | {aim} | {note} |"
 
 
