@@ -137,7 +137,7 @@ def figures(quick: bool, idle: float = 10) -> list[Figure]:  # noqa: FBT001 - as
     few = watched(FEW, 0)
     found = []
     for clusters in (THOUSAND_OBJECTS,) if quick else (THOUSAND_OBJECTS, THOUSAND_CLUSTERS):
-        many, of = watched(clusters, idle), f"watchdog, {clusters * 7:,} objects in {clusters:,} clusters"
+        many, of = watched(clusters, idle), f"watchdog, {clusters * 7:,} objects"
         watches = (
             many.start["watch clusters"]
             + many.start["watch pods"]
