@@ -29,8 +29,10 @@ def protected(lab: Lab) -> Iterator[Protected]:
 
 @pytest.fixture
 def archived(lab: Lab) -> Iterator[Protected]:
-    """The same, which archives its WAL to where a restored cluster can read it."""
-    yield from _cluster(lab, archive="object-store")
+    """The same, which archives its WAL to where a restored cluster can read it, and no other cluster does:
+    a segment that is there already is not archived.
+    """
+    yield from _cluster(lab, archive=f"object-store-{next(_numbers)}")
 
 
 @pytest.fixture

@@ -200,7 +200,6 @@ def test_more_wal_in_a_reachable_archive(archived: Protected) -> None:
     archived.lab.wait_for(
         "that segment to be archived",
         lambda: primary.sql("select 1 from pg_stat_archiver where last_archived_wal >= %s", segment),
-        timeout=90,  # PostgreSQL tries again after a minute what could not be archived at once
     )
     archived.restored(source)
     report = assert_not_proven(archived.verify(), "end point")
