@@ -18,8 +18,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.measure import Figure
 
-TIMED = ("fence",)
-"""Nothing but times, which depend on how busy the machine is."""
 BENCHMARKS = ("fence", "requests", "startup", "fleet", "watchdog", "verification", "image")
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "performance.md", DOCS / "images" / "performance.svg"
@@ -47,12 +45,7 @@ def _line(figure: Figure) -> str:
     aim = "" if figure.aim is None else f"≤ {figure.aim:g}"
     verdict = "" if figure.aim is None else "met" if figure.met else "**missed**"
     note = verdict if figure.met else f"{verdict}; {figure.bound}"
-    return f"| {figure.name} | {_shown(figure)} {figure.unit} | {aim} | {note} |"
-
-
-def _shown(figure: Figure) -> str:
-    value = float(figure.value)
-    return f"{value:.0f}" if value.is_integer() else f"{value:.3g}"
+    return f"| {figure.name} | {figure.shown} | {aim} | {note} |"
 
 
 def picture(rows: Sequence[Measured]) -> str:
@@ -65,7 +58,7 @@ def picture(rows: Sequence[Measured]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("picture.svg.j2").render(bars=bars, shown=_shown) + "\n"
+    return environment.get_template("picture.svg.j2").render(bars=bars) + "\n"
 
 
 def write(rows: Sequence[Measured]) -> None:
@@ -83,8 +76,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := set(chosen.names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")
-    names = chosen.names or [each for each in BENCHMARKS if not (chosen.quick and each in TIMED)]
-    rows = list(measured(names, quick=chosen.quick))
+    rows = list(measured(chosen.names or BENCHMARKS, quick=chosen.quick))
     print(table(rows))
     if chosen.write:
         write(rows)

@@ -94,8 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20 clusters, one round")
     for figure in figures(parser.parse_args().quick):
-        aim = "" if figure.aim is None else f" (at most {figure.aim:g}: {'met' if figure.met else 'missed'})"
-        print(f"{figure.name}: {figure.value:.2f} {figure.unit}{aim}")
+        print(figure)
 
 
 if __name__ == "__main__":

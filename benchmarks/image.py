@@ -27,4 +27,4 @@ def figures(quick: bool) -> list[Figure]:  # noqa: ARG001, FBT001 - sizes are qu
 
 if __name__ == "__main__":
     for figure in figures(quick=True):
-        print(f"{figure.name}: {figure.value:.0f} {figure.unit}")
+        print(figure)

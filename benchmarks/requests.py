@@ -120,8 +120,7 @@ def main() -> None:
         for kind, times in sorted(each.kinds.items()):
             print(f"  {times:3} {kind}")
     for figure in as_figures(counts):
-        aim = "" if figure.aim is None else f" (at most {figure.aim:g}: {'met' if figure.met else 'missed'})"
-        print(f"{figure.name}: {figure.value:.0f} {figure.unit}{aim}")
+        print(figure)
 
 
 if __name__ == "__main__":

@@ -102,8 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     for figure in measured(parser.parse_args().rounds):
-        aim = "" if figure.aim is None else f" (at most {figure.aim:g}: {'met' if figure.met else 'missed'})"
-        print(f"{figure.name}: {figure.value:.3g} {figure.unit}{aim}")
+        print(figure)
 
 
 if __name__ == "__main__":

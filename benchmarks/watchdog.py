@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.measure import Figure
 from benchmarks.served import Served, requests, served
 from kanfunc.gateways.fleet import WATCH_SECONDS
-from tests.lab.apiserver import EDB_CLUSTERS, ApiServer
+from tests.lab.apiserver import EDB_CLUSTERS, ApiServer, Manifest
 from tests.lab.scripted import Scripted
 
 OBJECT_BYTES = 8192
@@ -52,27 +52,26 @@ def kubeconfig(path: Path, _: Scripted, server: ApiServer) -> None:
 
 
 def annotate(world: Scripted, _: ApiServer) -> None:
-    """A person writes to some Clusters."""
-    for ref in world.refs[:1] * CHANGES:
-        world.store.update(
-            EDB_CLUSTERS,
-            ref.namespace,
-            ref.name,
-            lambda there: there["metadata"]["annotations"].update(note=f"{world.store.resource_version}"),
-        )
+    """A person writes to a Cluster."""
+    for _change in range(CHANGES):
+        write(world, lambda there: there["metadata"]["annotations"].update(note=fresh(world)))
         time.sleep(0.2)  # noqa: TID251 - changes that come together are one look
 
 
 def report(world: Scripted, _: ApiServer) -> None:
     """The operator writes what decides nothing, as it does all the time."""
-    for ref in world.refs[:1] * CHANGES:
-        world.store.update(
-            EDB_CLUSTERS,
-            ref.namespace,
-            ref.name,
-            lambda there: there["status"].update(phase=f"{world.store.resource_version}"),
-            status=True,
-        )
+    for _change in range(CHANGES):
+        write(world, lambda there: there["status"].update(phase=fresh(world)), status=True)
+
+
+def write(world: Scripted, edit: Callable[[Manifest], None], *, status: bool = False) -> None:
+    ref = world.refs[0]
+    world.store.update(EDB_CLUSTERS, ref.namespace, ref.name, edit, status=status)
+
+
+def fresh(world: Scripted) -> str:
+    """A value that was not there before."""
+    return f"{world.store.resource_version}"
 
 
 @contextmanager
@@ -164,8 +163,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=60, help="seconds of the idle window")
     chosen = parser.parse_args()
     for figure in figures(chosen.quick, chosen.idle):
-        aim = "" if figure.aim is None else f" (at most {figure.aim:g}: {'met' if figure.met else 'missed'})"
-        print(f"{figure.name}: {figure.value:.2f} {figure.unit}{aim}")
+        print(figure)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Guard:
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _mind_fence(self, cluster: Cluster, record: Record) -> float:
-        world = self._ports.api.world(self._ref)
+        world = self._ports.api.world(self._ref, cluster)
         lost = primary_lost(world, record)
         self._seen = replace(self._seen, primary_lost=False, bytes_at_stake=None)
         if self._primary.lasts(away=lost):
@@ -139,7 +139,7 @@ class Guard:
         if away or record.fenced is None or record.ended is None:
             return None
         if self._back is None or self._back[0] != record.id:
-            world = self._ports.api.world(self._ref)
+            world = self._ports.api.world(self._ref, cluster)
             if not is_back(world, record, self._replication(world)):
                 self._stood = record.id
                 self._seen = replace(self._seen, away=True)

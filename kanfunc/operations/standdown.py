@@ -52,10 +52,11 @@ def _await_end(cluster: Cluster, ports: Ports, seconds: float) -> None:
 
 
 def _end(cluster: Cluster, ports: Ports) -> None:
-    ref, record = cluster.ref, own_record_of(ports.api.cluster(cluster.ref))
+    world = ports.api.world(cluster.ref)
+    record = own_record_of(world.cluster)
     if record is None:
         return
-    release(ports, ports.api.world(ref), record.id, Verdict.BROKEN, reason="kanfunc stood down")
+    release(ports, world, record.id, Verdict.BROKEN, reason="kanfunc stood down")
     ports.api.announce(
         cluster,
         "FenceEnded",

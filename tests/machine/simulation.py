@@ -87,6 +87,11 @@ class Simulation(Objects):
     def primary(self) -> str:
         return self.cluster().current_primary
 
+    def lose_primary_for_good(self) -> None:
+        """The primary's pod is gone with commits that nobody else has, and nobody is promoted."""
+        self.commit()
+        self.store.delete(PODS, self.ref.namespace, self.primary)
+
     def lose_primary(self) -> None:
         """The primary dies; a replica that is not fenced is promoted, the old one comes back behind it."""
         old = self.primary

@@ -82,12 +82,6 @@ def fenced(flavour: Any = EDB) -> Simulation:
     return simulation
 
 
-def lose_for_good(simulation: Simulation) -> None:
-    """The primary's pod is gone, and nobody is promoted."""
-    simulation.commit()
-    simulation.store.delete(PODS, simulation.ref.namespace, simulation.primary)
-
-
 def test_a_standing_fence_is_looked_at_again_at_its_deadline_at_the_latest() -> None:
     watch = Watch(fenced())
     assert watch.look() == PATIENCE
@@ -114,7 +108,7 @@ def test_a_cluster_without_a_fence_costs_no_further_look() -> None:
 def test_nobody_lifts_a_fence_while_nobody_leads(outcome: Outcome) -> None:
     """Not a hook either: the operator would promote the stale replica."""
     simulation = fenced()
-    lose_for_good(simulation)
+    simulation.lose_primary_for_good()
     fences = simulation.fenced
     assert fences
     assert isinstance(start_unfence(simulation, outcome).finish().outcome, StillStanding)
@@ -134,7 +128,7 @@ def test_a_fence_that_fails_is_not_lifted_while_nobody_leads(flavour: Flavour) -
             actor.advance()
         if actor.ended:
             break
-        lose_for_good(simulation)
+        simulation.lose_primary_for_good()
         fences = simulation.fenced
         actor.terminate()
         actor.finish()
@@ -150,7 +144,7 @@ def test_a_lost_primary_is_told_once_with_the_bytes_at_stake() -> None:
     assert not watch.standing.primary_lost
     watch.simulation.commit()
     watch.look_later(1)
-    lose_for_good(watch.simulation)
+    watch.simulation.lose_primary_for_good()
     watch.look_later()
     assert not watch.standing.primary_lost, "it may come back at once"
     for _ in range(3):
@@ -162,7 +156,7 @@ def test_a_lost_primary_is_told_once_with_the_bytes_at_stake() -> None:
 
 def test_an_alarm_outlasts_a_look_that_fails() -> None:
     watch = Watch(fenced())
-    lose_for_good(watch.simulation)
+    watch.simulation.lose_primary_for_good()
     watch.look()
     watch.look_later()
     assert watch.standing.primary_lost
@@ -175,7 +169,7 @@ def test_an_alarm_outlasts_a_look_that_fails() -> None:
 
 def test_a_fence_is_held_beyond_its_deadline_while_nobody_leads() -> None:
     watch = Watch(fenced())
-    lose_for_good(watch.simulation)
+    watch.simulation.lose_primary_for_good()
     watch.look()
     watch.look_later(2 * FENCE_LIMITS.deadline.total_seconds())
     record = own_record_of(watch.simulation.cluster())
@@ -186,7 +180,7 @@ def test_a_fence_is_held_beyond_its_deadline_while_nobody_leads() -> None:
 
 def test_a_fence_is_released_when_nobody_leads_where_that_is_wanted() -> None:
     watch = Watch(fenced(), OnPrimaryLost.RELEASE)
-    lose_for_good(watch.simulation)
+    watch.simulation.lose_primary_for_good()
     watch.look()
     assert watch.simulation.fenced == ["pg-2"]
     watch.look_later()

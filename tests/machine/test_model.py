@@ -8,7 +8,6 @@ import pytest
 from kanfunc.domain.flavour import CNPG, EDB
 from kanfunc.domain.record import own_record_of
 from kanfunc.operations.unfence import Outcome
-from tests.lab.apiserver import PODS
 from tests.machine import properties
 from tests.machine.actors import Actor
 from tests.machine.calls import start_expiry, start_fence, start_unfence
@@ -19,11 +18,6 @@ def advance_until(actor: Actor, reached: Callable[[], bool]) -> None:
     while not reached():
         assert not actor.ended, actor.outcome
         actor.advance()
-
-
-def lose_for_good(simulation: Simulation) -> None:
-    simulation.commit()
-    simulation.store.delete(PODS, simulation.ref.namespace, simulation.primary)
 
 
 def test_a_late_command_of_a_killed_run_is_ours_after_the_next_fence_of_that_instance() -> None:
@@ -53,6 +47,6 @@ def test_a_primary_lost_while_marks_are_erased_keeps_the_fence(caller: str) -> N
     simulation.now += timedelta(hours=2)
     actor = start_expiry(simulation) if caller == "watchdog" else start_unfence(simulation, Outcome.FAILURE)
     advance_until(actor, lambda: not simulation.engines["pg-2"].marks)
-    lose_for_good(simulation)
+    simulation.lose_primary_for_good()
     actor.finish()
     assert simulation.is_fenced("pg-2")
