@@ -1,8 +1,8 @@
 """What depth structure costs beside plain `pg_amcheck` over the same database in the same run, and in memory.
 
-    python -m benchmarks.verification [--scale 150] [--jobs 2] [--rounds 5] [--bare] [--cold]
+    python -m benchmarks.verification [--scale 300] [--jobs 2] [--rounds 5] [--bare] [--cold]
 
-pgbench's tables; scale 150 is 2.4 GB. Each round reads the data files from end to end, as the disk's measure,
+pgbench's tables; scale 300 is 4.7 GB. Each round reads the data files from end to end, as the disk's measure,
 then runs the two. The database lies where the lab's files do: in shared memory unless KANFUNC_LAB_DIR says
 otherwise, so that what is measured is the processor's work. --cold drops the page cache before each of the
 three, as after a restore (needs root, and a KANFUNC_LAB_DIR on a disk).
@@ -42,15 +42,15 @@ REF = ClusterRef("bench", "bench", FLAVOURS[0])
 POD = "bench-1"
 SAMPLE_SECONDS = 0.05
 CHUNK = 1 << 20
-BOUND = "in memory, on as many cores as jobs: amcheck keeps them busy, and each page is read a second time"
+BOUND = "amcheck keeps as many cores busy as it has jobs, and each page is read a second time"
 
 
 class Bench:
     """One PostgreSQL with pgbench's tables, and a pod of it behind an API server."""
 
-    def __init__(self, workspace: Workspace, jobs: int, extensions: Sequence[str]) -> None:
+    def __init__(self, workspace: Workspace, extensions: Sequence[str]) -> None:
         self._workspace = workspace
-        self._jobs = jobs
+        self.jobs = 2
         self.execs = 0
         self._binaries = Binaries.find(workspace)
         self.server = Server(
@@ -83,7 +83,7 @@ class Bench:
                     pass
 
     def plain(self) -> None:
-        self._run("pg_amcheck", "--all", f"--jobs={self._jobs}", "-U", "postgres")
+        self._run("pg_amcheck", "--all", f"--jobs={self.jobs}", "-U", "postgres")
 
     def structure(self) -> list[Finding]:
         store = Store()
@@ -97,7 +97,7 @@ class Bench:
             shell, structure = PodInstances(pods), PodStructure(pods)
             journal = Console("benchmark", LogFormat.JSON)
             ports = Ports(KubeApi(configuration), shell, structure, journal, SystemClock())
-            return structure_of(REF, POD, None, ports, ExaminationLimits(jobs=self._jobs))
+            return structure_of(REF, POD, None, ports, ExaminationLimits(jobs=self.jobs))
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries.directory / program), *arguments]
@@ -167,8 +167,10 @@ def memory(bench: Bench, workspace: Path) -> dict[str, int]:
 
 @dataclass
 class Measured:
-    """sizes: of the database, and of the one ten times smaller before it; memory in kB of both, likewise."""
+    """With so many jobs. sizes: of the database, and of the one ten times smaller before it; memory in kB of
+    both, likewise."""
 
+    jobs: int
     sizes: list[int] = field(default_factory=list)
     memory: list[dict[str, int]] = field(default_factory=list)
     rounds: list[tuple[float, float, float]] = field(default_factory=list)
@@ -184,32 +186,39 @@ class Measured:
         return large[place] / small[place]
 
 
-def measure(scale: int, rounds: int, *, jobs: int = 2, bare: bool = False, cold: bool = False) -> Measured:
-    measured = Measured()
+def measure(
+    scale: int, rounds: int, jobs: Sequence[int], *, bare: bool = False, cold: bool = False
+) -> list[Measured]:
+    """Over the same database with each of the jobs."""
+    all_measured = [Measured(each) for each in jobs]
     with Workspace.open() as workspace:
-        bench = Bench(workspace, jobs, ("amcheck",) if bare else ("amcheck", "pg_visibility"))
+        bench = Bench(workspace, ("amcheck",) if bare else ("amcheck", "pg_visibility"))
         for size in (max(1, scale // 10), scale):
-            measured.sizes.append(bench.fill(size))
-            measured.memory.append(memory(bench, workspace.path))
-        for _ in range(rounds):
-            read, plain, structure = (
-                seconds(each, cold=cold) for each in (bench.read, bench.plain, bench.structure)
-            )
-            measured.rounds.append((read, plain, structure))
-        bench.execs = 0
-        measured.findings = bench.structure()
-        measured.execs = bench.execs
+            filled = bench.fill(size)
+            for measured in all_measured:
+                bench.jobs = measured.jobs
+                measured.sizes.append(filled)
+                measured.memory.append(memory(bench, workspace.path))
+        for measured in all_measured:
+            bench.jobs = measured.jobs
+            for _ in range(rounds):
+                actions = (bench.read, bench.plain, bench.structure)
+                read, plain, structure = (seconds(each, cold=cold) for each in actions)
+                measured.rounds.append((read, plain, structure))
+            bench.execs = 0
+            measured.findings = bench.structure()
+            measured.execs = bench.execs
         bench.server.stop()
-    return measured
+    return all_measured
 
 
 def figures(quick: bool) -> list[Figure]:  # noqa: FBT001 - as every benchmark
     """quick: what does not depend on how busy the machine is, over a small database."""
     found = []
     pod = None if quick else 2.0  # a few MB, and a process that lives for a moment is seen by chance
-    for scale, rounds, jobs in ((20, 0, 2),) if quick else ((150, 5, 1), (150, 5, 2)):
-        measured = measure(scale, rounds, jobs=jobs)
-        of = f"structure of {measured.sizes[-1] / 1e9:.1f} GB, --jobs {jobs}"
+    scale, rounds, jobs = (20, 0, [2]) if quick else (300, 5, [1, 2])
+    for measured in measure(scale, rounds, jobs):
+        of = f"structure of {measured.sizes[-1] / 1e9:.1f} GB, --jobs {measured.jobs}"
         found += [
             Figure(f"{of}: memory of kanfunc", measured.grown("ours"), "x a tenth of it", 1.1),
             Figure(f"{of}: memory in the pod", measured.grown("pod"), "x a tenth of it", pod),
@@ -224,13 +233,13 @@ def figures(quick: bool) -> list[Figure]:  # noqa: FBT001 - as every benchmark
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=int, default=150)
+    parser.add_argument("--scale", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--bare", action="store_true", help="as where pg_visibility is not installed")
     chosen = parser.parse_args()
-    measured = measure(chosen.scale, chosen.rounds, jobs=chosen.jobs, bare=chosen.bare, cold=chosen.cold)
+    [measured] = measure(chosen.scale, chosen.rounds, [chosen.jobs], bare=chosen.bare, cold=chosen.cold)
     for finding in measured.findings:
         print(f"{finding.status}: {finding.check}: {finding.found}")
     small, size = (f"{each / 1e9:.1f} GB" for each in measured.sizes)

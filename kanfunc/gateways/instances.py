@@ -17,7 +17,7 @@ from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.gateways import scripts
+from kanfunc.gateways import scripts, shell
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.ports import Bound, Inspection, Replay, Stopped
 
@@ -167,7 +167,7 @@ def sections(output: str) -> dict[str, str]:
     >>> sections("\n--kanfunc:digest\nabc\n\n--kanfunc:running\nno\n")
     {'digest': 'abc', 'running': 'no'}
     """
-    parts = f"\n{output}".split(f"\n{scripts.SECTION}")[1:]
+    parts = f"\n{output}".split(f"\n{shell.SECTION}")[1:]
     pairs = (part.partition("\n") for part in parts)
     return {name: text.strip() for name, _, text in pairs}
 

@@ -35,6 +35,7 @@ class AnyObjects(CustomObjectsApi):
             auth_settings=["BearerToken"],
             collection_formats={"command": "multi"},
         )
+        url = url.replace("%20", "+")  # as kubectl does: some proxies refuse a request line of over 8 kB
         connect = ws_client.websocket_call
         return connect(api.configuration, method, url, headers=headers, _preload_content=False)  # type: ignore[no-untyped-call]  # client's gap
 

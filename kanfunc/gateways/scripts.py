@@ -1,7 +1,6 @@
 """The shell scripts that run inside the pods. Constants: data reaches them as positional arguments only.
 
-They need POSIX sh, coreutils and PostgreSQL's own programs, all of which the operand images have. Output
-comes in sections, each headed by a line that starts with SECTION.
+They need POSIX sh, coreutils and PostgreSQL's own programs, all of which the operand images have.
 
 The digest of pg_control goes with the time of its last write: the times in it are whole seconds, so that a
 start and a stop within one second leave the same bytes.
@@ -10,13 +9,11 @@ An instance runs while its postmaster.pid is there, or while any PostgreSQL proc
 outlive a postmaster that was killed.
 """
 
-SECTION = "--kanfunc:"
+from kanfunc.gateways.shell import QUERYING
 
-PRELUDE = """
-set -eu
-export LC_ALL=C TZ=UTC PGCONNECT_TIMEOUT=5 PGAPPNAME=kanfunc
-section() { printf '\\n--kanfunc:%s\\n' "$1"; }
-sql() { psql -XAtq -v ON_ERROR_STOP=1 -U postgres -d postgres "$@"; }
+PRELUDE = (
+    QUERYING
+    + """
 running() {
   [ ! -e "$PGDATA/postmaster.pid" ] || return 0
   for process in /proc/[0-9]*; do
@@ -31,6 +28,7 @@ digest() {
   printf '%s %s\\n' "${hash%% *}" "$written"
 }
 """
+)
 
 REPLICATION = (
     PRELUDE

@@ -4,21 +4,28 @@ A database's name reaches psql by PGDATABASE: an argument `a=b` would be read as
 Names of tables become SQL only inside PostgreSQL, by format('%I').
 """
 
-from kanfunc.gateways.scripts import PRELUDE
+from kanfunc.gateways.shell import QUERYING
 
 # $1: name of the run, by which its connections are ended when we are. Limits that somebody has set for this
-# role do not apply; a backend whose client is gone ends.
+# role do not apply; a backend whose client is gone ends. A database is listed by its oid where the shell
+# might not take its name for one word.
 _SESSIONS = (
-    PRELUDE
+    QUERYING
     + """
 export PGAPPNAME="$1"
 PGOPTIONS='-c statement_timeout=0 -c lock_timeout=0 -c jit=off -c max_parallel_workers_per_gather=0'
-version=$(sql -c 'show server_version_num')
-[ "$version" -lt 140000 ] || PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
-[ "$version" -lt 170000 ] || PGOPTIONS="$PGOPTIONS -c transaction_timeout=0"
+version=$(cat "$PGDATA/PG_VERSION")
+[ "$version" -lt 14 ] || PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
+[ "$version" -lt 17 ] || PGOPTIONS="$PGOPTIONS -c transaction_timeout=0"
 export PGOPTIONS
-databases() { sql -c 'select oid from pg_database where datallowconn order by datname'; }
+databases() {
+  sql <<'SQL'
+select case when datname ~ '^[a-z_]\\w*$' then datname else oid::text end
+  from pg_database where datallowconn order by datname;
+SQL
+}
 named() {
+  case "$1" in [!0-9]*) echo "$1"; return;; esac
   sql -v oid="$1" <<'SQL'
 select datname from pg_database where oid = :oid;
 SQL
@@ -78,9 +85,9 @@ listed(list, name) as (
    where not convalidated
   union all
   select 'collations', format('%I.%I', nspname, collname)
-    from pg_collation c join pg_namespace n on n.oid = collnamespace
-   where collversion <> pg_collation_actual_version(c.oid)
-     and exists (select from pg_index where c.oid = any (indcollation))
+    from (select distinct unnest(indcollation) as oid from pg_index) as used
+    join pg_collation c using (oid) join pg_namespace n on n.oid = collnamespace
+   where collversion <> pg_collation_actual_version(used.oid)
   union all
   select 'collations', 'the default of the database' where :'outdated'
   union all
@@ -103,8 +110,8 @@ select json_build_object(
   'lists', (select coalesce(json_object_agg(list, found), '{}') from lists));
 SQL
 }
-for oid in $(databases); do
-  name=$(named "$oid")
+for database in $(databases); do
+  name=$(named "$database")
   if found=$(look "$name"); then printf '%s\\n' "$found" | sed '/^{/!d'; else
     sql -v name="$name" -v failure="$found" <<'SQL'
 select json_build_object('name', :'name', 'failure', :'failure');
@@ -117,10 +124,12 @@ done
 # $2: connections of pg_amcheck, $3: yes to install its extension, and pg_visibility.
 #
 # Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
-# lost that the visibility map calls visible? The page itself is asked (and once more, because an update
-# clears both, one after the other). Where pg_visibility is not installed it is made in a transaction that
-# ends with the session, undone; no event trigger sees it. Then: which sequences are behind the columns that
-# they feed? What of those cannot be read is amcheck's to find.
+# lost that the visibility map calls visible? The page says so itself: PD_ALL_VISIBLE (4) in pd_flags, at byte
+# 10, or 11 on a big-endian machine (bufpage.h). That bit is looked for in the files, 32 pages at a time, at
+# half of what pg_visibility takes for it. Of a page without it, because it is lost, not visible, or newer in
+# memory, pg_visibility knows more; it is asked twice, because an update clears page and map one after the
+# other. Where it is not installed it is made in a transaction that ends with the session, undone; no event
+# trigger sees it. Then: which sequences are behind their columns? What cannot be read is amcheck's to find.
 EXAMINE = (
     _SESSIONS
     + """
@@ -136,19 +145,39 @@ set local session_replication_role = replica;
 \\endif
 create extension pg_visibility with schema pg_catalog;
 \\endif
-select coalesce(quote_ident(min(nspname)), '') as schema
+select count(*) = 1 as there, quote_ident(min(nspname)) as schema
   from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
-select json_build_object('blind', current_database()) where :'schema' = '';
+\\if :there
+select setting as segment from pg_settings where name = 'segment_size' \\gset
+select current_setting('block_size') as page, string_agg(format(
+    '(get_byte(bytes, %s) | get_byte(bytes, %s))', at + 10, at + 11), ' & ') as flags
+  from (select n * current_setting('block_size')::int as at from generate_series(0, 31) as n) as pages \\gset
+prepare lost(regclass) as
+select json_build_object('lost', count(*), 'page', min(block))
+  from (
+    select start, pages, pg_read_binary_file(path || coalesce('.' || nullif(start / :segment, 0), ''),
+                                             start % :segment * :page, 32 * :page, true) as bytes
+      from (select pg_relation_filepath($1) as path, pg_relation_size($1) / :page as pages) as file
+      cross join lateral generate_series(0, pages - 1, 32) as start
+    offset 0) as piece
+  cross join lateral generate_series(start, case
+    when octet_length(bytes) = 32 * :page and (:flags) & 4 > 0 then start else least(start + 32, pages)
+    end - 1) as block
+  cross join lateral (select (block - start)::int * :page as at) as place
+ where (octet_length(bytes) >= at + :page
+        and (get_byte(bytes, at + 10) | get_byte(bytes, at + 11)) & 4 > 0) is not true
+   and (select all_visible from :schema.pg_visibility_map($1, block))
+   and (select all_visible and not pd_all_visible from :schema.pg_visibility($1, block))
+   and (select all_visible and not pd_all_visible from :schema.pg_visibility($1, block));
 select format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
-  format('select json_build_object(''lost'', count(*), ''page'', min((v).blkno))
-      from (select %s.pg_visibility(%L) as v offset 0) as streamed
-     where (v).all_visible and not (v).pd_all_visible and (
-       select all_visible and not pd_all_visible from %s.pg_visibility(%L, (v).blkno))',
-    :'schema', name, :'schema', name)
+       format('execute lost(%L)', name)
   from pg_class c join pg_namespace n on n.oid = relnamespace
   cross join lateral format('%I.%I', nspname, relname) as name
- where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0 and :'schema' <> ''
+ where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0
  order by relpages desc \\gexec
+\\else
+select json_build_object('blind', current_database());
+\\endif
 SQL
 }
 behind() {
@@ -175,8 +204,8 @@ select format(
 SQL
 }
 looks() {
-  for oid in $(databases); do
-    PGDATABASE=$(named "$oid")
+  for database in $(databases); do
+    PGDATABASE=$(named "$database")
     export PGDATABASE
     lost "$1"
     behind
@@ -205,7 +234,7 @@ SQL
 
 # $1: name of the run. Its connections are ended until none comes again; what had them then ends by itself.
 CANCEL = (
-    PRELUDE
+    QUERYING
     + """
 end=$(( $(date +%s) + 10 ))
 quiet=0

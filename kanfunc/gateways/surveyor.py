@@ -16,7 +16,7 @@ from kanfunc.domain.surroundings import Right, Watcher
 from kanfunc.domain.world import ClusterRef, Manifest
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, items, read, translated
 from kanfunc.gateways.podexec import PodExec
-from kanfunc.gateways.scripts import PRELUDE
+from kanfunc.gateways.shell import QUERYING
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ _WATCHDOG = "app.kubernetes.io/name=edb-kasten"
 
 # A slot belongs to the standby whose walsender has it.
 CAPACITY = (
-    PRELUDE
+    QUERYING
     + """
 free=$(df -Pk "$PGDATA/pg_wal/." | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)
 sql -v free="$free" <<'SQL'

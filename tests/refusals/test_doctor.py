@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kanfunc.gateways import scripts
+from kanfunc.gateways import scripts, shell
 from kanfunc.gateways.surveyor import CAPACITY
 from tests.builders import REF
 from tests.domain.spoiling import annotation
@@ -62,7 +62,7 @@ class Examined(World):
         if scripts.INSPECT in request.command:
             root = request.command[-1]
             sections = {"digest": "d", f"mark:{root}": self.mark, f"verdict:{root}": "", "running": "yes"}
-            return Reply(0, "".join(f"\n{scripts.SECTION}{key}\n{text}\n" for key, text in sections.items()))
+            return Reply(0, "".join(f"\n{shell.SECTION}{key}\n{text}\n" for key, text in sections.items()))
         return super().answer(request)
 
     def fill(self, store: Store) -> None:
