@@ -100,15 +100,15 @@ def _bootstrap() -> None:
         command = ["debootstrap", "--variant=minbase", packages, found[1], directory, *_mirror()]
         subprocess.run(command, check=True, capture_output=True)
         shutil.copy(AUTHORITIES, directory + AUTHORITIES)  # a machine may reach its registries by its own
-        archive = subprocess.Popen(["tar", "-C", directory, "-c", "."], stdout=subprocess.PIPE)
         environment = f"ENV PIP_CERT={AUTHORITIES}"
-        subprocess.run(
-            ["docker", "import", "--change", environment, "-", LOCAL_BASE],
-            stdin=archive.stdout,
-            check=True,
-            capture_output=True,
-        )
-        if archive.wait():
+        with subprocess.Popen(["tar", "-C", directory, "-c", "."], stdout=subprocess.PIPE) as archive:
+            subprocess.run(
+                ["docker", "import", "--change", environment, "-", LOCAL_BASE],
+                stdin=archive.stdout,
+                check=True,
+                capture_output=True,
+            )
+        if archive.returncode:
             raise RuntimeError("the base could not be packed")
 
 
