@@ -64,20 +64,20 @@ def annotated(cluster: Protected, key: str, value: str | None) -> Iterator[None]
     ("kasten", "cannot be read"),
 ])  # fmt: skip
 def test_without_the_addon(sturdy: Protected, addons: str | None, found: str) -> None:
-    sturdy.lab.faults.election_paused = True
+    sturdy.lab.faults.pause_election()
     with annotated(sturdy, EDB.addons, addons):
         assert_refused(sturdy, found)
 
 
 def test_without_an_election(sturdy: Protected) -> None:
-    sturdy.lab.faults.election_paused = True
+    sturdy.lab.faults.pause_election()
     sturdy.label_pod(ELECTED, HAS_HOOKS, None)
     assert_refused(sturdy, "no pod of Cluster")
     sturdy.label_pod(ELECTED, HAS_HOOKS, "true")
 
 
 def test_when_the_primary_is_elected(sturdy: Protected) -> None:
-    sturdy.lab.faults.election_paused = True
+    sturdy.lab.faults.pause_election()
     sturdy.label_pod(ELECTED, HAS_HOOKS, None)
     sturdy.label_pod(PRIMARY, HAS_HOOKS, "true")
     assert_refused(sturdy, f"the elected instance {PRIMARY} is the primary")
@@ -98,7 +98,7 @@ def test_without_another_streaming_replica(pair: Protected) -> None:
 def test_when_kasten_would_snapshot_the_wrong_volumes(
     sturdy: Protected, claim: str, label: str, value: str | None
 ) -> None:
-    sturdy.lab.faults.election_paused = True
+    sturdy.lab.faults.pause_election()
     before = sturdy.lab.store.get(PVCS, sturdy.namespace, claim)["metadata"]["labels"].get(label)
     sturdy.label_volume(claim, label, value)
     assert_refused(sturdy, f"PersistentVolumeClaim {claim}")
@@ -115,7 +115,7 @@ def test_when_somebody_else_has_fenced(sturdy: Protected, entries: list[str]) ->
 
 @pytest.mark.parametrize("command", ["/controller/manager hook", "[]", '{"a": 1}', '[""]', "[1]"])
 def test_when_the_hook_annotation_is_no_argv(sturdy: Protected, command: str) -> None:
-    sturdy.lab.faults.election_paused = True
+    sturdy.lab.faults.pause_election()
     key = "kasten-enterprisedb.io/pre-backup-command"
 
     def annotate(value: str) -> Callable[[Manifest], None]:

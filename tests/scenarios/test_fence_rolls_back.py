@@ -118,7 +118,7 @@ def test_sigterm(sturdy: Protected, step: str) -> None:
 
 def test_an_election_that_changes_before_the_seal(sturdy: Protected) -> None:
     key = "k8s.enterprisedb.io/backupInstance"
-    sturdy.lab.faults.election_paused = True
+    sturdy.lab.faults.pause_election()
     sturdy.lab.faults.hook_delay = 1
     with sturdy.lab.start_kanfunc("fence", "--namespace", sturdy.namespace) as process:
         await_step(process, "replayed")

@@ -183,7 +183,7 @@ def test_the_election_changed_meanwhile(protected: Protected) -> None:
     """Who was fenced is remembered, not guessed."""
     fenced(protected)
     request_snapshot(protected, ELECTED)
-    protected.lab.faults.election_paused = True
+    protected.lab.faults.pause_election()
     protected.label_pod(ELECTED, HAS_HOOKS, None)
     protected.label_pod(OTHER, HAS_HOOKS, "true")
     done = protected.unfence()

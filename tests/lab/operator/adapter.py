@@ -38,9 +38,12 @@ class Election:
 
     def reconcile(self) -> None:
         """Elect and decorate; StatusError when the world changed meanwhile."""
+        with self._runtime.faults.electing:
+            if not self._runtime.faults.election_paused:
+                self._reconcile()
+
+    def _reconcile(self) -> None:
         namespace, name = self._controller.namespace, self._controller.name
-        if self._runtime.faults.election_paused:
-            return
         store, dialect = self._runtime.store, self._controller.dialect
         cluster = store.get(dialect.clusters, namespace, name)
         addon = addon_of(cluster)

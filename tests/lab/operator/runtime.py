@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tests.lab.apiserver import Store
 from tests.lab.binaries import Binaries
@@ -20,7 +20,7 @@ class Faults:
 
     Of the operator: `ignore_fence` does not act on the annotation; `stop_mode` is how it stops a fenced
     PostgreSQL; `readiness_lag` is for how many seconds a pod stays Ready after its PostgreSQL has stopped;
-    `election_paused` elects and decorates nothing.
+    `election_paused` elects and decorates nothing (set by `pause_election`).
     """
 
     hook_exit: int = 0
@@ -30,6 +30,12 @@ class Faults:
     stop_mode: Literal["fast", "immediate"] = "fast"
     readiness_lag: float = 1.0
     election_paused: bool = False
+    electing: ClassVar = threading.Lock()
+
+    def pause_election(self) -> None:
+        """Elect and decorate nothing from now on: one that is under way comes to its end first."""
+        with self.electing:
+            self.election_paused = True
 
 
 @dataclass(frozen=True)
