@@ -105,9 +105,7 @@ class Bench:
 
     def _spawn(self, request: ExecRequest) -> Spawn:
         self.execs += 1
-        user = self._workspace.identity
-        environment = self.server.environment()
-        return Spawn(list(request.command), environment, str(self._workspace.path), user.user, user.group)
+        return self.server.exec(request)
 
 
 def seconds(action: Callable[[], object], *, cold: bool) -> float:

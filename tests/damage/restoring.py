@@ -32,7 +32,7 @@ from kanfunc.gateways.structure import PodStructure
 from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.verify_restore import VerifyLimits, verify_restore
 from kanfunc.ports import Ports
-from tests.lab.apiserver import NAMESPACES, PODS, PVCS, ApiServer, ExecRequest, Spawn, Store
+from tests.lab.apiserver import NAMESPACES, PODS, PVCS, ApiServer, Store
 from tests.lab.certificates import APPLICATION_ROLE, Authority, InstanceTls
 from tests.lab.kasten import RestorePoint
 from tests.lab.lab import Lab
@@ -238,13 +238,7 @@ def verify(
     assert server is not None
     if then:
         then(server)
-    workspace = copied.backups.lab.workspace
-
-    def spawn(request: ExecRequest) -> Spawn:
-        user = workspace.identity
-        return Spawn(list(request.command), server.environment(), str(workspace.path), user.user, user.group)
-
-    with ApiServer(copied.store, spawn) as api:
+    with ApiServer(copied.store, server.exec) as api:
         configuration = client.Configuration(host=api.url)
         pods = PodExec(configuration)
         ports = Ports(

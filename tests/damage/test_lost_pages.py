@@ -10,7 +10,9 @@ from kanfunc.domain.examination import Examination, ExaminationLimits
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from tests.builders import REF
-from tests.lab.apiserver import NAMESPACES, PODS, ApiServer, ExecRequest, Spawn, Store
+from tests.damage.kinds import write
+from tests.damage.restoring import PAGE
+from tests.lab.apiserver import NAMESPACES, PODS, ApiServer, Store
 from tests.lab.binaries import Binaries
 from tests.lab.certificates import Authority
 from tests.lab.postgres import Server
@@ -18,7 +20,6 @@ from tests.lab.workspace import Workspace
 
 pytestmark = pytest.mark.lab
 
-PAGE = 8192
 FLAGS, ALL_VISIBLE = 10, 4
 """pd_flags of a page, and PD_ALL_VISIBLE in it (bufpage.h)."""
 POD = "pg-1"
@@ -50,17 +51,13 @@ def server(workspace: Workspace) -> Server:
 
 
 @pytest.fixture
-def look(workspace: Workspace, server: Server) -> Iterator[Look]:
-    def spawn(request: ExecRequest) -> Spawn:
-        user = workspace.identity
-        return Spawn(list(request.command), server.environment(), str(workspace.path), user.user, user.group)
-
+def look(server: Server) -> Iterator[Look]:
     store = Store()
     store.create(NAMESPACES, {"metadata": {"name": REF.namespace}})
     containers = [{"name": "postgres", "image": "none"}]
     metadata = {"name": POD, "namespace": REF.namespace}
     store.create(PODS, {"metadata": metadata, "spec": {"containers": containers}})
-    with ApiServer(store, spawn) as api:
+    with ApiServer(store, server.exec) as api:
         structure = PodStructure(PodExec(client.Configuration(host=api.url)))
 
         def examine() -> Examination:
@@ -86,13 +83,6 @@ def path(server: Server, name: str) -> Path:
     return server.pgdata / str(found)
 
 
-def zero(file: Path, *blocks: int) -> None:
-    with file.open("r+b") as opened:
-        for block in blocks:
-            opened.seek(block * PAGE)
-            opened.write(bytes(PAGE))
-
-
 LOST = {
     "first_page": ((0,), ""),
     "last_page_of_a_piece": ((31,), ""),
@@ -106,25 +96,26 @@ LOST = {
 
 
 def test_lost_pages_are_told_with_the_first_of_them(server: Server, look: Look) -> None:
-    files = {name: vacuumed(server, name, 100, options) for name, (_, options) in LOST.items()}
+    lost = {f"public.{name}": blocks for name, (blocks, _) in LOST.items()}
+    files = {f"public.{name}": vacuumed(server, name, 100, options) for name, (_, options) in LOST.items()}
     server.sql("create table toasted as select n, repeat(n::text, 10) as value from generate_series(1, 9) n")
     server.sql("alter table toasted alter value set storage external")
     server.sql("update toasted set value = repeat('y', 20000)")
     server.sql("create materialized view summary as select * from first_page")
     server.sql("vacuum toasted, summary")
     [(toast,)] = server.sql("select reltoastrelid::regclass::text from pg_class where relname = 'toasted'")
-    files |= {toast: path(server, toast), "summary": path(server, "summary")}
-    expected = {f"public.{name}": blocks for name, (blocks, _) in LOST.items()}
-    expected |= {toast: (2,), "public.summary": (0,)}
+    lost |= {toast: (2,), "public.summary": (0,)}
+    files |= {name: path(server, name) for name in (toast, "public.summary")}
     assert not look().differing.count
     server.stop()
-    for name, file in files.items():
-        zero(file, *expected.get(name, expected.get(f"public.{name}", ())))
+    for name, blocks in lost.items():
+        for block in blocks:
+            write(files[name], block * PAGE, bytes(PAGE))
     server.start(standby=False)
     differing = look().differing
     assert sorted(differing.first) == sorted(
         f"postgres: {name} has lost {len(blocks)} pages, the first is {blocks[0]}"
-        for name, blocks in expected.items()
+        for name, blocks in lost.items()
     )
     server.sql("drop schema public cascade; create schema public")
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from tests.lab.apiserver import ExecRequest, Spawn
 from tests.lab.binaries import Binaries
 from tests.lab.certificates import APPLICATION_ROLE, REPLICATION_ROLE, InstanceTls
 from tests.lab.workspace import Identity, LabError, Workspace
@@ -190,6 +191,11 @@ class Server:
         ) as connection:
             cursor = connection.execute(query, parameters or None)
             return cursor.fetchall() if cursor.description else []
+
+    def exec(self, request: ExecRequest) -> Spawn:
+        """A command in its container, as a process of the machine."""
+        user, folder = self._identity, str(self._workspace.path)
+        return Spawn(list(request.command), self.environment(), folder, user.user, user.group)
 
     def environment(self) -> dict[str, str]:
         """Return what a process sees that is exec'd in the pod's container `postgres`."""

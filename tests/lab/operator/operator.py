@@ -84,14 +84,7 @@ class Operator:
         call = parse_hook(request.command)
         if call and dialect_of(pod).has_adapter:
             return self._hooks.run(call, request.namespace, request.pod)
-        workspace = self._runtime.workspace
-        return Spawn(
-            args=list(request.command),
-            env=self.instance(request.namespace, request.pod).server.environment(),
-            cwd=str(workspace.path),
-            user=workspace.identity.user,
-            group=workspace.identity.group,
-        )
+        return self.instance(request.namespace, request.pod).server.exec(request)
 
     def _run(self) -> None:
         try:
