@@ -125,16 +125,17 @@ done
 #
 # Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
 # lost that the visibility map calls visible? The page says so itself: PD_ALL_VISIBLE (4) in pd_flags, at byte
-# 10, or 11 on a big-endian machine (bufpage.h). That bit is looked for in the files, 32 pages at a time, at
-# half of what pg_visibility takes for it. Of a page without it, because it is lost, not visible, or newer in
-# memory, pg_visibility knows more; it is asked twice, because an update clears page and map one after the
+# 10, or 11 on a big-endian machine (bufpage.h). That bit is looked for in the files, 128 pages at a time, at
+# a third of what pg_visibility takes for it. Of a page without it, because it is lost, not visible, or newer
+# in memory, pg_visibility knows more; it is asked twice, because an update clears page and map one after the
 # other. Where it is not installed it is made in a transaction that ends with the session, undone; no event
-# trigger sees it. Then: which sequences are behind their columns? What cannot be read is amcheck's to find.
+# trigger sees it. Then: which sequences are behind their columns? What cannot be read is amcheck's to find;
+# of an error only the code is told, which nobody reads.
 EXAMINE = (
     _SESSIONS
     + """
-lost() {
-  psql -XAtq -v ON_ERROR_ROLLBACK=on -v VERBOSITY=verbose -v install="$1" -U postgres <<'SQL'
+look() {
+  psql -XAtq -v ON_ERROR_ROLLBACK=on -v VERBOSITY=verbose -v install="$1" -v piece=128 -U postgres <<'SQL'
 select :'install' <> 'yes' as passing, exists (
     select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
     as absent \\gset
@@ -149,20 +150,20 @@ select count(*) = 1 as there, quote_ident(min(nspname)) as schema
   from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
 \\if :there
 select setting as segment from pg_settings where name = 'segment_size' \\gset
-select current_setting('block_size') as page, string_agg(format(
-    '(get_byte(bytes, %s) | get_byte(bytes, %s))', at + 10, at + 11), ' & ') as flags
-  from (select n * current_setting('block_size')::int as at from generate_series(0, 31) as n) as pages \\gset
+select current_setting('block_size') as page \\gset
+select string_agg(format('(get_byte(bytes, %s) | get_byte(bytes, %s))', at + 10, at + 11), ' & ') as flags
+  from generate_series(0, :piece * :page - 1, :page) as at \\gset
 prepare lost(regclass) as
 select json_build_object('lost', count(*), 'page', min(block))
   from (
     select start, pages, pg_read_binary_file(path || coalesce('.' || nullif(start / :segment, 0), ''),
-                                             start % :segment * :page, 32 * :page, true) as bytes
+                                             start % :segment * :page, :piece * :page, true) as bytes
       from (select pg_relation_filepath($1) as path, pg_relation_size($1) / :page as pages) as file
-      cross join lateral generate_series(0, pages - 1, 32) as start
+      cross join lateral generate_series(0, pages - 1, :piece) as start
     offset 0) as piece
   cross join lateral generate_series(start, case
-    when octet_length(bytes) = 32 * :page and (:flags) & 4 > 0 then start else least(start + 32, pages)
-    end - 1) as block
+    when octet_length(bytes) = :piece * :page and (:flags) & 4 > 0 then start
+    else least(start + :piece, pages) end - 1) as block
   cross join lateral (select (block - start)::int * :page as at) as place
  where (octet_length(bytes) >= at + :page
         and (get_byte(bytes, at + 10) | get_byte(bytes, at + 11)) & 4 > 0) is not true
@@ -178,10 +179,7 @@ select format('select json_build_object(''counting'', %L::text, ''database'', cu
 \\else
 select json_build_object('blind', current_database());
 \\endif
-SQL
-}
-behind() {
-  psql -XAtq -U postgres 2>/dev/null <<'SQL' || true
+\\set VERBOSITY sqlstate
 select format(
   'select json_build_object(''behind'', format(''%%s: %%s is at %%s, %%s at %%s'', current_database(),
      %L, %s, %L, %s(%I))) from %I.%I having %s(%I) %s %s',
@@ -207,8 +205,7 @@ looks() {
   for database in $(databases); do
     PGDATABASE=$(named "$database")
     export PGDATABASE
-    lost "$1"
-    behind
+    look "$1"
   done
   echo end
 }
