@@ -1,6 +1,7 @@
 """The Protocols between the operations and the world. Gateways implement them; tests may, too."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -207,16 +208,22 @@ class DatabaseClient(Protocol):
         """Key and host of whatever that user's credentials hold besides."""
 
 
+Follow = Callable[[Callable[[str], None]], object]
+"""To read what a command writes until it has ended, telling each line."""
+
+
 class StructureShell(Protocol):
     """How the structure of a restored database is looked at. Raises as InstanceShell does."""
 
     def survey(self, ref: ClusterRef, primary: str, seconds: float) -> Survey:
         """What catalogs and file sizes say."""
 
-    def examine(
-        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, tell: Callable[[str], None]
-    ) -> None:
-        """Run pg_amcheck and what goes with it, telling each line; on a failure all of it is ended there."""
+    def examining(
+        self, ref: ClusterRef, primary: str, limits: ExaminationLimits
+    ) -> AbstractContextManager[Follow]:
+        """pg_amcheck and what goes with it, at work from now on; the body may follow it to its end.
+        A failure of the body ends all of it there.
+        """
 
 
 class Journal(Protocol):

@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ _ENDED_AT_LIMIT = 124
 _KILL_AFTER_SECONDS = "5"
 _GRACE_SECONDS = 15
 """A command limits itself in the pod; we wait this much longer for the news of it."""
+_MOMENT = 0.001
 _TAIL = 500
 
 
@@ -43,30 +45,24 @@ class PodExec:
     def run(
         self, namespace: str, pod: str, argv: Argv, seconds: float, tell: Callable[[str], None] | None = None
     ) -> str:
-        """The output of a command that exits 0; ExecFailed otherwise, NotFound where there is no such pod.
-        With `tell` each line is told as it comes, and not returned.
+        """Run it to its end: see begun, and Running.finish."""
+        with self.begun(namespace, pod, argv, seconds) as running:
+            return running.finish(tell)
+
+    @contextmanager
+    def begun(self, namespace: str, pod: str, argv: Argv, seconds: float) -> Iterator["Running"]:
+        """A command that runs from now on; NotFound where there is no such pod.
 
         The limit is kept inside the pod by coreutils' `timeout`: a command outlives the connection that
         started it, so only there can it be ended.
         """
         limited = ["timeout", "-k", _KILL_AFTER_SECONDS, f"{max(1, round(seconds))}", *argv]
-        what = f"{argv[0]} in pod {namespace}/{pod}"
         socket = self._open(namespace, pod, limited)
         try:
-            finished = _follow(socket, what, seconds + _GRACE_SECONDS, tell)
+            yield Running(socket, argv[0], namespace, pod, seconds)
         finally:
             socket.close()
             socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
-        if finished.code == _ENDED_AT_LIMIT:
-            raise ExecFailed(
-                f"{what} did not end within {seconds:g} s", timed_out=True, remedy=_look_at(namespace, pod)
-            )
-        if finished.code:
-            raise ExecFailed(
-                f"{what} failed with exit code {finished.code}: {finished.stderr.strip()}",
-                remedy=_look_at(namespace, pod),
-            )
-        return finished.stdout
 
     def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
         try:
@@ -103,30 +99,63 @@ def _message(error: ApiException) -> str:
     return str(json.loads(message[1])) if message else str(error.reason)
 
 
-def _follow(socket: Any, what: str, seconds: float, tell: Callable[[str], None] | None) -> Finished:
-    """Read to the end. ExecCut when the end was not seen: the command may still be running."""
-    try:
-        if tell:
-            _tell_lines(socket, seconds, tell)
-        else:
-            socket.run_forever(timeout=seconds)
-        code = socket.returncode
-    except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
-        raise ExecCut(
-            f"the connection to {what} was cut, or its container failed, before its end was seen",
-            remedy="the command may still be running there; it limits itself: then run again",
-        ) from error
-    if code is None:
-        raise ExecCut(
-            f"no news of the end of {what} within {seconds:g} s",
-            remedy="the command may still be running there; it limits itself: then run again",
-        )
-    return Finished(code, socket.read_channel(STDOUT_CHANNEL), socket.read_channel(STDERR_CHANNEL)[-_TAIL:])
+@dataclass
+class Running:
+    """A command under way in a pod. Its output waits in the connection until somebody reads it."""
 
+    socket: Any
+    program: str
+    namespace: str
+    pod: str
+    seconds: float
 
-def _tell_lines(socket: Any, seconds: float, tell: Callable[[str], None]) -> None:
-    end = time.monotonic() + seconds
-    while socket.is_open() and (left := end - time.monotonic()) > 0:
-        tell(socket.readline_channel(STDOUT_CHANNEL, timeout=left))
-    for line in socket.read_channel(STDOUT_CHANNEL).splitlines():
-        tell(line)
+    def __post_init__(self) -> None:
+        self._end = time.monotonic() + self.seconds + _GRACE_SECONDS
+
+    def finish(self, tell: Callable[[str], None] | None = None) -> str:
+        """The output of a command that exits 0; ExecFailed otherwise.
+        With `tell` each line is told as it comes, and not returned.
+        """
+        finished = self._follow(tell)
+        remedy = _look_at(self.namespace, self.pod)
+        if finished.code == _ENDED_AT_LIMIT:
+            found = f"{self} did not end within {self.seconds:g} s"
+            raise ExecFailed(found, timed_out=True, remedy=remedy)
+        if finished.code:
+            found = f"{self} failed with exit code {finished.code}: {finished.stderr.strip()}"
+            raise ExecFailed(found, remedy=remedy)
+        return finished.stdout
+
+    def __str__(self) -> str:
+        return f"{self.program} in pod {self.namespace}/{self.pod}"
+
+    def _follow(self, tell: Callable[[str], None] | None) -> Finished:
+        """Read to the end. ExecCut when the end was not seen: the command may still be running."""
+        try:
+            if tell:
+                self._tell_lines(tell)
+            else:
+                self.socket.run_forever(timeout=self._left())
+            code = self.socket.returncode
+        except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
+            raise ExecCut(
+                f"the connection to {self} was cut, or its container failed, before its end was seen",
+                remedy="the command may still be running there; it limits itself: then run again",
+            ) from error
+        if code is None:
+            raise ExecCut(
+                f"no news of the end of {self} within {self.seconds + _GRACE_SECONDS:g} s",
+                remedy="the command may still be running there; it limits itself: then run again",
+            )
+        stdout, stderr = (self.socket.read_channel(each) for each in (STDOUT_CHANNEL, STDERR_CHANNEL))
+        return Finished(code, stdout, stderr[-_TAIL:])
+
+    def _tell_lines(self, tell: Callable[[str], None]) -> None:
+        while self.socket.is_open() and time.monotonic() < self._end:
+            tell(self.socket.readline_channel(STDOUT_CHANNEL, timeout=self._left()))
+        for line in self.socket.read_channel(STDOUT_CHANNEL).splitlines():
+            tell(line)
+
+    def _left(self) -> float:
+        """Never 0, which the client takes for no limit."""
+        return max(_MOMENT, self._end - time.monotonic())

@@ -1,6 +1,6 @@
 """The structure of a restored database, looked at in the pod of its primary."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
@@ -8,11 +8,13 @@ import msgspec
 
 from kanfunc.domain.errors import KanfuncError
 from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.hooks import Argv
 from kanfunc.domain.survey import Database, Survey
 from kanfunc.domain.world import ClusterRef
 from kanfunc.gateways import structurescripts as scripts
 from kanfunc.gateways.instances import decoded, readable, sections
 from kanfunc.gateways.podexec import PodExec
+from kanfunc.ports import Follow
 
 _CANCEL_SECONDS = 20.0
 
@@ -32,14 +34,14 @@ class PodStructure:
             databases = tuple(decoded(line, Database) for line in found["databases"].splitlines())
             return msgspec.structs.replace(decoded(found["cluster"], Survey), databases=databases)
 
-    def examine(
-        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, tell: Callable[[str], None]
-    ) -> None:
+    @contextmanager
+    def examining(self, ref: ClusterRef, primary: str, limits: ExaminationLimits) -> Iterator[Follow]:
         """See StructureShell."""
         install = "yes" if limits.install_amcheck else "no"
         with self._named(ref, primary) as name:
-            arguments = (name, f"{limits.jobs}", install)
-            self._run(ref, primary, limits.seconds, scripts.EXAMINE, *arguments, tell=tell)
+            argv = _argv(scripts.EXAMINE, name, f"{limits.jobs}", install)
+            with self._pods.begun(ref.namespace, primary, argv, limits.seconds) as running:
+                yield running.finish
 
     @contextmanager
     def _named(self, ref: ClusterRef, primary: str) -> Iterator[str]:
@@ -52,15 +54,9 @@ class PodStructure:
                 self._run(ref, primary, _CANCEL_SECONDS, scripts.CANCEL, name)
             raise
 
-    def _run(
-        self,
-        ref: ClusterRef,
-        primary: str,
-        seconds: float,
-        *script: str,
-        tell: Callable[[str], None] | None = None,
-    ) -> str:
-        text, *arguments = script
-        return self._pods.run(
-            ref.namespace, primary, ("sh", "-c", text, "kanfunc", *arguments), seconds, tell
-        )
+    def _run(self, ref: ClusterRef, primary: str, seconds: float, script: str, name: str) -> str:
+        return self._pods.run(ref.namespace, primary, _argv(script, name), seconds)
+
+
+def _argv(script: str, *arguments: str) -> Argv:
+    return ("sh", "-c", script, "kanfunc", *arguments)

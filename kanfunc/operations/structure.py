@@ -1,13 +1,11 @@
 """How deep the structure of a restored database is sound: the measurements behind the findings."""
 
-from dataclasses import replace
-
 from kanfunc.domain.errors import ExecFailed, ExecForbidden
 from kanfunc.domain.examination import Examination, ExaminationLimits, Progress
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.record import Proof
 from kanfunc.domain.soundness import judge_examination
-from kanfunc.domain.survey import judge_survey, unseen
+from kanfunc.domain.survey import Survey, judge_survey, unseen
 from kanfunc.domain.world import ClusterRef
 from kanfunc.ports import Ports
 
@@ -23,28 +21,31 @@ def structure_of(
     What could not be looked at, or not to the end, is not checked; the damage seen until then is told.
     Raises ExecForbidden.
     """
-    start = ports.clock.monotonic()
+    run, survey, reason = Examination(), None, ""
+    teller = _Teller(run, str(ref), ports)
     try:
-        survey = ports.structure.survey(ref, primary, limits.seconds)
-        if survey.listed("short", "missing").count:  # or cut, or dropped, by somebody while we looked
-            survey = ports.structure.survey(ref, primary, limits.seconds)
+        with ports.structure.examining(ref, primary, limits) as follow:
+            survey = _survey(ref, primary, ports, limits.seconds)
+            follow(teller.read)
     except ExecForbidden:
         raise
     except ExecFailed as failure:
-        return [unseen(failure.found)]
-    ports.journal.step(
-        "structure", cluster=str(ref), primary=primary, databases=len(survey.databases), bytes=survey.size
-    )
-    run, reason = Examination(), ""
-    teller = _Teller(run, str(ref), ports)
-    left = max(1.0, limits.seconds - (ports.clock.monotonic() - start))
-    try:
-        ports.structure.examine(ref, primary, replace(limits, seconds=left), teller.read)
-    except ExecFailed as failure:
+        if survey is None:
+            return [unseen(failure.found)]
         reason = failure.found
         ports.journal.warn("structure not looked at to the end", cluster=str(ref), reason=reason)
     findings = judge_survey(survey, proof)
     return findings + judge_examination(run, survey, reason, install=limits.install_amcheck)
+
+
+def _survey(ref: ClusterRef, primary: str, ports: Ports, seconds: float) -> Survey:
+    survey = ports.structure.survey(ref, primary, seconds)
+    if survey.listed("short", "missing").count:  # or cut, or dropped, by somebody while we looked
+        survey = ports.structure.survey(ref, primary, seconds)
+    ports.journal.step(
+        "structure", cluster=str(ref), primary=primary, databases=len(survey.databases), bytes=survey.size
+    )
+    return survey
 
 
 class _Teller:

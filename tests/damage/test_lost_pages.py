@@ -62,7 +62,8 @@ def look(server: Server) -> Iterator[Look]:
 
         def examine() -> Examination:
             run = Examination()
-            structure.examine(REF, POD, ExaminationLimits(), run.read)
+            with structure.examining(REF, POD, ExaminationLimits()) as follow:
+                follow(run.read)
             assert run.looks_ended
             assert [*run.uncounted.first, *run.problems.first, *run.unmade.first] == []
             return run
@@ -85,19 +86,19 @@ def path(server: Server, name: str) -> Path:
 
 LOST = {
     "first_page": ((0,), ""),
-    "last_page_of_a_piece": ((31,), ""),
-    "first_page_of_the_next": ((32,), ""),
-    "page_after_the_last_whole_piece": ((99,), ""),
-    "whole_piece_and_more": (tuple(range(32, 66)), ""),
-    '"Tabelle s"': ((5, 40), ""),
+    "last_page_of_a_piece": ((127,), ""),
+    "first_page_of_the_next": ((128,), ""),
+    "page_after_the_last_whole_piece": ((399,), ""),
+    "whole_piece_and_more": (tuple(range(128, 258)), ""),
+    '"Tabelle s"': ((5, 140), ""),
     "elsewhere": ((50,), "tablespace hot"),
 }
-"""By the name of a table of 100 pages, which are read in pieces of 32; with what options."""
+"""By the name of a table of 400 pages, which are read in pieces of 128; with what options."""
 
 
 def test_lost_pages_are_told_with_the_first_of_them(server: Server, look: Look) -> None:
     lost = {f"public.{name}": blocks for name, (blocks, _) in LOST.items()}
-    files = {f"public.{name}": vacuumed(server, name, 100, options) for name, (_, options) in LOST.items()}
+    files = {f"public.{name}": vacuumed(server, name, 400, options) for name, (_, options) in LOST.items()}
     server.sql("create table toasted as select n, repeat(n::text, 10) as value from generate_series(1, 9) n")
     server.sql("alter table toasted alter value set storage external")
     server.sql("update toasted set value = repeat('y', 20000)")

@@ -61,7 +61,8 @@ def test_what_was_started_is_ended_on_failure_only(
     containers.script = answer
     told: list[str] = []
     try:
-        PodStructure(pods).examine(REF, "pg-2", ExaminationLimits(jobs=3, seconds=9), told.append)
+        with PodStructure(pods).examining(REF, "pg-2", ExaminationLimits(jobs=3, seconds=9)) as follow:
+            follow(told.append)
     except ExecFailed:
         assert reply.exit_code
     first, *others = calls
