@@ -1,6 +1,6 @@
 """What depth structure costs beside plain `pg_amcheck` over the same database in the same run, and in memory.
 
-    python -m benchmarks.verification [--scale 300] [--jobs 2] [--rounds 5] [--bare] [--cold]
+    python -m benchmarks.verification [--scale 300] [--jobs 2] [--rounds 9] [--bare] [--cold]
 
 pgbench's tables; scale 300 is 4.7 GB. Each round reads the data files from end to end, as the disk's measure,
 then runs the two. The database lies where the lab's files do: in shared memory unless KANFUNC_LAB_DIR says
@@ -214,7 +214,7 @@ def figures(quick: bool) -> list[Figure]:  # noqa: FBT001 - as every benchmark
     """quick: what does not depend on how busy the machine is, over a small database."""
     found = []
     pod = None if quick else 2.0  # a few MB, and a process that lives for a moment is seen by chance
-    scale, rounds, jobs = (20, 0, [2]) if quick else (300, 5, [1, 2])
+    scale, rounds, jobs = (20, 0, [2]) if quick else (300, 9, [1, 2])
     for measured in measure(scale, rounds, jobs):
         of = f"structure of {measured.sizes[-1] / 1e9:.1f} GB, --jobs {measured.jobs}"
         found += [
@@ -233,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--bare", action="store_true", help="as where pg_visibility is not installed")
     chosen = parser.parse_args()

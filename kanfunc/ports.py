@@ -208,7 +208,7 @@ class DatabaseClient(Protocol):
         """Key and host of whatever that user's credentials hold besides."""
 
 
-Follow = Callable[[Callable[[str], None]], object]
+Follow = Callable[[Callable[[str], None]], None]
 """To read what a command writes until it has ended, telling each line."""
 
 

@@ -42,16 +42,14 @@ class PodExec:
     def __init__(self, configuration: client.Configuration) -> None:
         self._objects = AnyObjects(configuration)
 
-    def run(
-        self, namespace: str, pod: str, argv: Argv, seconds: float, tell: Callable[[str], None] | None = None
-    ) -> str:
-        """Run it to its end: see begun, and Running.finish."""
+    def run(self, namespace: str, pod: str, argv: Argv, seconds: float) -> str:
+        """The output of a command that exits 0; ExecFailed otherwise, NotFound where there is no such pod."""
         with self.begun(namespace, pod, argv, seconds) as running:
-            return running.finish(tell)
+            return running.finish()
 
     @contextmanager
     def begun(self, namespace: str, pod: str, argv: Argv, seconds: float) -> Iterator["Running"]:
-        """A command that runs from now on; NotFound where there is no such pod.
+        """A command that is at work from now on; NotFound where there is no such pod.
 
         The limit is kept inside the pod by coreutils' `timeout`: a command outlives the connection that
         started it, so only there can it be ended.
@@ -112,11 +110,19 @@ class Running:
     def __post_init__(self) -> None:
         self._end = time.monotonic() + self.seconds + _GRACE_SECONDS
 
-    def finish(self, tell: Callable[[str], None] | None = None) -> str:
-        """The output of a command that exits 0; ExecFailed otherwise.
-        With `tell` each line is told as it comes, and not returned.
-        """
-        finished = self._follow(tell)
+    def finish(self) -> str:
+        """Its output, when it exits 0; ExecFailed otherwise."""
+        return self._ended(lambda: self.socket.run_forever(timeout=self._left())).stdout
+
+    def follow(self, tell: Callable[[str], None]) -> None:
+        """Tell each line of its output as it comes, to the end; ExecFailed when it does not exit 0."""
+        self._ended(lambda: self._tell_lines(tell))
+
+    def __str__(self) -> str:
+        return f"{self.program} in pod {self.namespace}/{self.pod}"
+
+    def _ended(self, read: Callable[[], None]) -> Finished:
+        finished = self._read(read)
         remedy = _look_at(self.namespace, self.pod)
         if finished.code == _ENDED_AT_LIMIT:
             found = f"{self} did not end within {self.seconds:g} s"
@@ -124,18 +130,12 @@ class Running:
         if finished.code:
             found = f"{self} failed with exit code {finished.code}: {finished.stderr.strip()}"
             raise ExecFailed(found, remedy=remedy)
-        return finished.stdout
+        return finished
 
-    def __str__(self) -> str:
-        return f"{self.program} in pod {self.namespace}/{self.pod}"
-
-    def _follow(self, tell: Callable[[str], None] | None) -> Finished:
+    def _read(self, read: Callable[[], None]) -> Finished:
         """Read to the end. ExecCut when the end was not seen: the command may still be running."""
         try:
-            if tell:
-                self._tell_lines(tell)
-            else:
-                self.socket.run_forever(timeout=self._left())
+            read()
             code = self.socket.returncode
         except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
             raise ExecCut(

@@ -41,7 +41,7 @@ class PodStructure:
         with self._named(ref, primary) as name:
             argv = _argv(scripts.EXAMINE, name, f"{limits.jobs}", install)
             with self._pods.begun(ref.namespace, primary, argv, limits.seconds) as running:
-                yield running.finish
+                yield running.follow
 
     @contextmanager
     def _named(self, ref: ClusterRef, primary: str) -> Iterator[str]:

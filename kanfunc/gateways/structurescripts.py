@@ -72,7 +72,7 @@ with stored as (
 listed(list, name) as (
   select 'short', name from stored where bytes < pages * current_setting('block_size')::bigint
   union all
-  select 'missing', name from stored where (pg_stat_file(path, true)).size is null
+  select 'missing', name from stored where bytes = 0 and (pg_stat_file(path, true)).size is null
   union all
   select 'invalid_indexes', name from stored join pg_index on indexrelid = oid
    where not (indisvalid and indisready and indislive)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from kubernetes import client
 
@@ -143,6 +144,19 @@ def test_pages_that_are_not_visible_are_not_lost(server: Server, look: Look) -> 
 def pages(file: Path) -> Iterator[bytes]:
     data = file.read_bytes()
     return (data[start : start + PAGE] for start in range(0, len(data), PAGE))
+
+
+def test_what_cannot_be_read_for_a_sequence_is_left_to_amcheck(server: Server, look: Look) -> None:
+    server.sql("create table counted (number serial primary key)")
+    server.sql("insert into counted select from generate_series(1, 2000)")
+    index = path(server, "counted_pkey")
+    server.stop()
+    write(index, PAGE, bytes(3 * PAGE))
+    server.start(standby=False)
+    with pytest.raises(psycopg.Error, match="unexpected zero page"):
+        server.sql("select max(number) from counted")
+    assert not look().behind.count
+    server.sql("drop table counted")
 
 
 @pytest.mark.parametrize("name", ["a b", "port=1", "new\nline", "-n", "123", "Größe", "it's", '"', "$(id)"])

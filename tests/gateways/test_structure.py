@@ -1,5 +1,6 @@
 """The scripts that look at the structure: how long they are, and what becomes of them when we go."""
 
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
@@ -29,6 +30,11 @@ def test_script_fits_into_a_request(name: str) -> None:
     assert len(urlencode({"command": SCRIPTS[name]})) < LONGEST
 
 
+def follow(pods: PodExec, script: str, tell: Callable[[str], None]) -> None:
+    with pods.begun(REF.namespace, "pg-2", ("sh", "-c", script), 90) as running:
+        running.follow(tell)
+
+
 def test_each_line_is_told_as_it_comes(pods: PodExec) -> None:
     told: list[str] = []
 
@@ -38,13 +44,13 @@ def test_each_line_is_told_as_it_comes(pods: PodExec) -> None:
             raise KanfuncError("seen while it ran")
 
     with pytest.raises(KanfuncError, match="seen while it ran"):
-        pods.run(REF.namespace, "pg-2", ("sh", "-c", "echo one; echo two; sleep 60"), 90, tell)
+        follow(pods, "echo one; echo two; sleep 60", tell)
     assert told == ["one", "two"]
 
 
 def test_the_last_lines_are_told_too(pods: PodExec) -> None:
     told: list[str] = []
-    assert not pods.run(REF.namespace, "pg-2", ("sh", "-c", "seq 5000; printf end"), 30, told.append)
+    follow(pods, "seq 5000; printf end", told.append)
     assert [line for line in told if line] == [*map(str, range(1, 5001)), "end"]
 
 
@@ -70,3 +76,21 @@ def test_what_was_started_is_ended_on_failure_only(
     assert first[:4] == ("timeout", "-k", "5", "9")
     assert (jobs, install) == ("3", "no")
     assert [(call[-3], call[-1]) for call in others] == [(structurescripts.CANCEL, name)] * reply.exit_code
+
+
+def test_a_survey_that_fails_ends_the_examination_beside_it(pods: PodExec, containers: Containers) -> None:
+    calls: list[tuple[str, str]] = []
+
+    def answer(request: ExecRequest) -> Spawn | Reply:
+        script, name = request.command[6], request.command[8]
+        calls.append((script, name))
+        if script == structurescripts.EXAMINE:
+            return Spawn(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, "/")
+        return Reply(1 if script == structurescripts.SURVEY else 0)
+
+    containers.script = answer
+    structure = PodStructure(pods)
+    with pytest.raises(ExecFailed), structure.examining(REF, "pg-2", ExaminationLimits()):
+        structure.survey(REF, "pg-2", 9)
+    (_, examination), (_, survey), *cancelled = calls
+    assert cancelled == [(structurescripts.CANCEL, name) for name in (survey, examination)]
