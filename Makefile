@@ -63,7 +63,7 @@ test-all: test model ## As `test`, with every damage, many more interleavings of
 model: ## Check the model of the fence protocol, and that its mutants fail (Debian's spin and gcc)
 	@WORKERS=$(WORKERS) docs/model/check.sh
 
-bench: .venv/ready ## Measure everything, and write docs/performance.md (about 15 minutes on a quiet machine)
+bench: .venv/ready ## Measure everything, and write docs/performance.md (about 10 minutes on a quiet machine)
 	@$(RUN) benchmarks --write
 
 bench-quick: .venv/ready ## Requests, imports and memory against their aims
