@@ -152,8 +152,7 @@ class PodInstances:
             return self._run(ref, pod, script, _LOOK_SECONDS, *arguments)
 
     def _run(self, ref: ClusterRef, pod: str, script: str, seconds: float, *arguments: str) -> str:
-        argv = ("sh", "-c", script, "kanfunc", *arguments)
-        return self._pods.run(ref.namespace, pod, argv, seconds)
+        return self._pods.run(ref.namespace, pod, shell.argv(script, *arguments), seconds)
 
 
 def _roots(instance: Instance, volumes: Sequence[Volume]) -> dict[str, str]:

@@ -27,15 +27,6 @@ _MOMENT = 0.001
 _TAIL = 500
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A command that came to its end."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
 class PodExec:
     """Runs commands in the postgres container."""
 
@@ -112,31 +103,30 @@ class Running:
 
     def finish(self) -> str:
         """Its output, when it exits 0; ExecFailed otherwise."""
-        return self._ended(lambda: self.socket.run_forever(timeout=self._left())).stdout
+        self._await_end(lambda: self.socket.run_forever(timeout=self._left()))
+        return str(self.socket.read_channel(STDOUT_CHANNEL))
 
     def follow(self, tell: Callable[[str], None]) -> None:
         """Tell each line of its output as it comes, to the end; ExecFailed when it does not exit 0."""
-        self._ended(lambda: self._tell_lines(tell))
+        self._await_end(lambda: self._tell_lines(tell))
 
     def __str__(self) -> str:
         return f"{self.program} in pod {self.namespace}/{self.pod}"
 
-    def _ended(self, read: Callable[[], None]) -> Finished:
-        finished = self._read(read)
-        remedy = _look_at(self.namespace, self.pod)
-        if finished.code == _ENDED_AT_LIMIT:
+    def _await_end(self, read: Callable[[], None]) -> None:
+        code, remedy = self._exit_code(read), _look_at(self.namespace, self.pod)
+        if code == _ENDED_AT_LIMIT:
             found = f"{self} did not end within {self.seconds:g} s"
             raise ExecFailed(found, timed_out=True, remedy=remedy)
-        if finished.code:
-            found = f"{self} failed with exit code {finished.code}: {finished.stderr.strip()}"
-            raise ExecFailed(found, remedy=remedy)
-        return finished
+        if code:
+            stderr = self.socket.read_channel(STDERR_CHANNEL)[-_TAIL:]
+            raise ExecFailed(f"{self} failed with exit code {code}: {stderr.strip()}", remedy=remedy)
 
-    def _read(self, read: Callable[[], None]) -> Finished:
-        """Read to the end. ExecCut when the end was not seen: the command may still be running."""
+    def _exit_code(self, read: Callable[[], None]) -> int:
+        """When all is read. ExecCut when the end was not seen: the command may still be running."""
         try:
             read()
-            code = self.socket.returncode
+            code: int | None = self.socket.returncode
         except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
             raise ExecCut(
                 f"the connection to {self} was cut, or its container failed, before its end was seen",
@@ -147,8 +137,7 @@ class Running:
                 f"no news of the end of {self} within {self.seconds + _GRACE_SECONDS:g} s",
                 remedy="the command may still be running there; it limits itself: then run again",
             )
-        stdout, stderr = (self.socket.read_channel(each) for each in (STDOUT_CHANNEL, STDERR_CHANNEL))
-        return Finished(code, stdout, stderr[-_TAIL:])
+        return code
 
     def _tell_lines(self, tell: Callable[[str], None]) -> None:
         while self.socket.is_open() and time.monotonic() < self._end:

@@ -8,9 +8,9 @@ import msgspec
 
 from kanfunc.domain.errors import KanfuncError
 from kanfunc.domain.examination import ExaminationLimits
-from kanfunc.domain.hooks import Argv
 from kanfunc.domain.survey import Database, Survey
 from kanfunc.domain.world import ClusterRef
+from kanfunc.gateways import shell
 from kanfunc.gateways import structurescripts as scripts
 from kanfunc.gateways.instances import decoded, readable, sections
 from kanfunc.gateways.podexec import PodExec
@@ -39,7 +39,7 @@ class PodStructure:
         """See StructureShell."""
         install = "yes" if limits.install_amcheck else "no"
         with self._named(ref, primary) as name:
-            argv = _argv(scripts.EXAMINE, name, f"{limits.jobs}", install)
+            argv = shell.argv(scripts.EXAMINE, name, f"{limits.jobs}", install)
             with self._pods.begun(ref.namespace, primary, argv, limits.seconds) as running:
                 yield running.follow
 
@@ -55,8 +55,4 @@ class PodStructure:
             raise
 
     def _run(self, ref: ClusterRef, primary: str, seconds: float, script: str, name: str) -> str:
-        return self._pods.run(ref.namespace, primary, _argv(script, name), seconds)
-
-
-def _argv(script: str, *arguments: str) -> Argv:
-    return ("sh", "-c", script, "kanfunc", *arguments)
+        return self._pods.run(ref.namespace, primary, shell.argv(script, name), seconds)

@@ -16,7 +16,7 @@ from kanfunc.domain.surroundings import Right, Watcher
 from kanfunc.domain.world import ClusterRef, Manifest
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, items, read, translated
 from kanfunc.gateways.podexec import PodExec
-from kanfunc.gateways.shell import QUERYING
+from kanfunc.gateways.shell import QUERYING, argv
 
 T = TypeVar("T")
 
@@ -132,8 +132,7 @@ class KubeSurveyor:
 
     def capacity(self, ref: ClusterRef, primary: str) -> Capacity:
         """See Surveyor."""
-        argv = ("sh", "-c", CAPACITY, "kanfunc")
-        output = self._pods.run(ref.namespace, primary, argv, _LOOK_SECONDS)
+        output = self._pods.run(ref.namespace, primary, argv(CAPACITY), _LOOK_SECONDS)
         try:
             return decode(output, Capacity)
         except Malformed as error:
