@@ -7,10 +7,10 @@ from typing import Protocol
 
 from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.coldness import Control, WalTail
-from kanfunc.domain.content import Answer, Question, Session
-from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.examination import ExaminationLimits, Obstacle
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.hooks import Argv
+from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import Inscription
 from kanfunc.domain.record import Changes, Proof
@@ -195,11 +195,18 @@ class InstanceShell(Protocol):
         """What follows the shutdown checkpoint of a cold primary in that instance's WAL."""
 
 
+Ask = Callable[[Question], Answer]
+"""To put one question to a database."""
+
+
 class DatabaseClient(Protocol):
     """The way of an application: over the network, with verified TLS. Every method may raise ClientFailed."""
 
-    def ask(self, session: Session, question: Question) -> Answer:
-        """Ask in a read-only transaction; no more rows are fetched than are of interest."""
+    def conversation(self, session: Session) -> AbstractContextManager[Ask]:
+        """To ask in one read-only transaction; nothing is fetched beyond what is of interest.
+
+        Raises Refused, too: where the user is a superuser.
+        """
 
     def log_in(self, session: Session) -> str:
         """Write a temporary table and read it back; the version of TLS."""
@@ -218,10 +225,13 @@ class StructureShell(Protocol):
     def survey(self, ref: ClusterRef, primary: str, seconds: float) -> Survey:
         """What catalogs and file sizes say."""
 
+    def prepare(self, ref: ClusterRef, primary: str, limits: ExaminationLimits) -> tuple[Obstacle, ...]:
+        """Install the extensions if asked to; what is in pg_amcheck's way."""
+
     def examining(
-        self, ref: ClusterRef, primary: str, limits: ExaminationLimits
+        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, *, amcheck: bool
     ) -> AbstractContextManager[Follow]:
-        """pg_amcheck and what goes with it, at work from now on; the body may follow it to its end.
+        """The look for lost pages, and pg_amcheck if it may run, at work from now on; the body may follow it.
         A failure of the body ends all of it there.
         """
 

@@ -4,20 +4,15 @@ A database's name reaches psql by PGDATABASE: an argument `a=b` would be read as
 Names of tables become SQL only inside PostgreSQL, by format('%I').
 """
 
-from kanfunc.gateways.shell import QUERYING
+from kanfunc.gateways.shell import QUERYING, script
 
-# $1: name of the run, by which its connections are ended when we are. Limits that somebody has set for this
-# role do not apply; a backend whose client is gone ends. A database is listed by its oid where the shell
-# might not take its name for one word.
-_SESSIONS = (
-    QUERYING
-    + """
+# $1: name of the run, by which its connections are ended when we are; $2: seconds for one statement.
+# A database is listed by its oid where the shell might not take its name for one word.
+_SESSIONS = script(
+    QUERYING,
+    """
 export PGAPPNAME="$1"
-PGOPTIONS='-c statement_timeout=0 -c lock_timeout=0 -c jit=off -c max_parallel_workers_per_gather=0'
-version=$(cat "$PGDATA/PG_VERSION")
-[ "$version" -lt 14 ] || PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
-[ "$version" -lt 17 ] || PGOPTIONS="$PGOPTIONS -c transaction_timeout=0"
-export PGOPTIONS
+pin statement_timeout="${2}s"
 databases() {
   sql <<'SQL'
 select case when datname ~ '^[a-z_]\\w*$' then datname else oid::text end
@@ -30,14 +25,34 @@ named() {
 select datname from pg_database where oid = :oid;
 SQL
 }
-"""
+within() {
+  PGDATABASE=$1; export PGDATABASE; shift
+  psql -XAtq -v VERBOSITY=terse -U postgres "$@"
+}
+""",
+)
+
+# exposed: extensions of ours that lie where somebody else may create functions. One that fits a call better
+# than theirs would be called with our rights: pg_amcheck names the schema, PostgreSQL chooses the function.
+# triggers: the event triggers that would run when we create something. Before 17 the pins keep only those
+# quiet that do not fire in replicas.
+_EXTENSIONS = script(
+    _SESSIONS,
+    """
+exposed="select extname, nspname from pg_extension join pg_namespace n on n.oid = extnamespace
+  where extname in ('amcheck', 'pg_visibility') and exists (
+    select from pg_roles r where not rolsuper and rolname <> 'pg_database_owner'
+      and (has_schema_privilege(r.oid, n.oid, 'create') or pg_has_role(r.oid, nspowner, 'member')))"
+triggers="select evtname from pg_event_trigger
+  where evtenabled in ('A', 'R') and current_setting('server_version_num')::int < 170000"
+""",
 )
 
 # What catalogs and file sizes say: one line of JSON for the cluster, then one for each database. Lists are
 # cut after ten names.
-SURVEY = (
-    _SESSIONS
-    + """
+SURVEY = script(
+    _SESSIONS,
+    """
 section cluster
 amcheck=no; if command -v pg_amcheck >/dev/null; then amcheck=yes; fi
 sql -v amcheck="$amcheck" <<'SQL'
@@ -55,7 +70,7 @@ select json_build_object(
 SQL
 section databases
 look() {
-  PGDATABASE="$1" psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres 2>&1 <<'SQL'
+  within "$1" -v ON_ERROR_STOP=1 2>&1 <<'SQL'
 select current_setting('server_version_num')::int >= 150000 as versioned \\gset
 \\if :versioned
 select datcollversion is not null
@@ -106,7 +121,6 @@ select json_build_object(
   'name', current_database(),
   'bytes', (select coalesce(sum(bytes), 0) from stored),
   'amcheck', exists (select from pg_extension where extname = 'amcheck'),
-  'available', exists (select from pg_available_extensions where name = 'amcheck'),
   'lists', (select coalesce(json_object_agg(list, found), '{}') from lists));
 SQL
 }
@@ -118,35 +132,70 @@ select json_build_object('name', :'name', 'failure', :'failure');
 SQL
   fi
 done
-"""
+""",
 )
 
-# $2: connections of pg_amcheck, $3: yes to install its extension, and pg_visibility.
+# $3: yes to have amcheck and pg_visibility installed in every database, and moved to pg_catalog where they
+# are exposed. One line of JSON for each database where that did not come about, or pg_amcheck must not look.
+PREPARE = script(
+    _EXTENSIONS,
+    """
+pin default_transaction_read_only=off
+prepare() {
+  within "$1" -v ON_ERROR_STOP=1 -v exposed="$exposed" -v triggers="$triggers" -v install="$2" <<'SQL'
+select :'install' = 'yes' as installing, count(*) > 0 as triggered, min(evtname) as trigger
+  from (:triggers) as t \\gset
+\\if :installing
+\\if :triggered
+select json_build_object('database', current_database(), 'reason',
+  format('the event trigger %s would run with our rights', :'trigger'));
+\\else
+create extension if not exists amcheck with schema pg_catalog;
+create extension if not exists pg_visibility with schema pg_catalog;
+select format('alter extension %I set schema pg_catalog', extname) from (:exposed) as e \\gexec
+\\endif
+\\endif
+select json_build_object('database', current_database(), 'exposed', nspname)
+  from (:exposed) as e where extname = 'amcheck';
+SQL
+}
+for database in $(databases); do
+  name=$(named "$database")
+  if found=$(prepare "$name" "$3" 2>&1); then printf '%s\\n' "$found" | sed '/^{/!d'; else
+    sql -v name="$name" -v reason="$found" <<'SQL'
+select json_build_object('database', :'name', 'reason', :'reason');
+SQL
+  fi
+done
+""",
+)
+
+# $3: connections of pg_amcheck, $4: yes where it may be run.
 #
 # Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
 # lost that the visibility map calls visible? The page says so itself: PD_ALL_VISIBLE (4) in pd_flags, at byte
 # 10, or 11 on a big-endian machine (bufpage.h). That bit is looked for in the files, 128 pages at a time, at
 # a third of what pg_visibility takes for it. Of a page without it, because it is lost, not visible, or newer
 # in memory, pg_visibility knows more; it is asked twice, because an update clears page and map one after the
-# other. Where it is not installed it is made in a transaction that ends with the session, undone; no event
-# trigger sees it. Then: which sequences are behind their columns? What cannot be read is amcheck's to find;
-# of an error only the code is told, which nobody reads.
-EXAMINE = (
-    _SESSIONS
-    + """
+# other. Where it is not installed, or is exposed, it is made or moved in a transaction that ends with the
+# session, undone. What cannot be read is amcheck's to find.
+EXAMINE = script(
+    _EXTENSIONS,
+    """
 look() {
-  psql -XAtq -v ON_ERROR_ROLLBACK=on -v VERBOSITY=verbose -v install="$1" -v piece=128 -U postgres <<'SQL'
-select :'install' <> 'yes' as passing, exists (
-    select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
-    as absent \\gset
-\\if :absent
-\\if :passing
+  within "$1" -v ON_ERROR_ROLLBACK=on -v VERBOSITY=verbose \\
+    -v exposed="$exposed" -v triggers="$triggers" -v piece=128 <<'SQL'
+select coalesce((select case when installed_version is null then 'create extension pg_visibility with'
+         when exists (select from (:exposed) as e where extname = name)
+         then 'alter extension pg_visibility set' end
+    from pg_available_extensions where name = 'pg_visibility'), '') as change,
+  coalesce((select min(evtname) from (:triggers) as t), '') as trigger \\gset
+select :'change' <> '' and :'trigger' = '' as changing \\gset
+\\if :changing
 begin read write;
-set local session_replication_role = replica;
+:change schema pg_catalog;
 \\endif
-create extension pg_visibility with schema pg_catalog;
-\\endif
-select count(*) = 1 as there, quote_ident(min(nspname)) as schema
+select (:'change' = '' or :'changing') and count(*) = 1 as there, quote_ident(min(nspname)) as schema
   from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
 \\if :there
 select setting as segment from pg_settings where name = 'segment_size' \\gset
@@ -177,46 +226,21 @@ select format('select json_build_object(''counting'', %L::text, ''database'', cu
  where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0
  order by relpages desc \\gexec
 \\else
-select json_build_object('blind', current_database());
+select json_build_object('blind', current_database(), 'trigger', :'trigger');
 \\endif
-\\set VERBOSITY sqlstate
-select format(
-  'select json_build_object(''behind'', format(''%%s: %%s is at %%s, %%s at %%s'', current_database(),
-     %L, %s, %L, %s(%I))) from %I.%I having %s(%I) %s %s',
-  s.oid::regclass, last, format('%I.%I.%I', nspname, r.relname, attname), used, attname,
-  nspname, r.relname, used, attname, beyond, last)
-  from pg_sequence q
-  cross join lateral (select
-    coalesce(pg_sequence_last_value(seqrelid), seqstart - seqincrement) as last,
-    case when seqincrement > 0 then 'max' else 'min' end as used,
-    case when seqincrement > 0 then '>' else '<' end as beyond) as v
-  join pg_class s on s.oid = seqrelid
-  join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = seqrelid
-   and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjsubid > 0
-  join pg_class r on r.oid = d.refobjid and r.relkind in ('r', 'p')
-  join pg_namespace n on n.oid = r.relnamespace
-  join pg_attribute a on a.attrelid = r.oid and a.attnum = d.refobjsubid
-   and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
- where exists (select from pg_index i where i.indrelid = r.oid and i.indkey[0] = a.attnum and i.indisvalid)
- \\gexec
 SQL
 }
 looks() {
-  for database in $(databases); do
-    PGDATABASE=$(named "$database")
-    export PGDATABASE
-    look "$1"
-  done
+  for database in $(databases); do look "$(named "$database")"; done
   echo end
 }
-looks "$3" 2>&1 | sed -u 's/^/looks:/' &
-if command -v pg_amcheck >/dev/null; then
-  install=; [ "$3" != yes ] || install=--install-missing
+looks 2>&1 | sed -u 's/^/looks:/' &
+if [ "$4" = yes ]; then
   exec 4>&1
   {
     {
       code=0
-      pg_amcheck --all -U postgres --jobs="$2" --progress $install 2>&3 || code=$?
+      pg_amcheck --all -U postgres --jobs="$3" --progress 2>&3 || code=$?
       echo "exit $code" >&3
     } | sed -u '1,200!d;s/^/complaint:/' >&4
   } 3>&1 | sed -u 's/^/amcheck:/'
@@ -226,13 +250,13 @@ sql <<'SQL'
 select 'after:' || json_build_object('checksum_failures', coalesce(sum(checksum_failures), 0))
   from pg_stat_database;
 SQL
-"""
+""",
 )
 
 # $1: name of the run. Its connections are ended until none comes again; what had them then ends by itself.
-CANCEL = (
-    QUERYING
-    + """
+CANCEL = script(
+    QUERYING,
+    """
 end=$(( $(date +%s) + 10 ))
 quiet=0
 while [ "$quiet" -lt 5 ] && [ "$(date +%s)" -lt "$end" ]; do
@@ -243,5 +267,5 @@ SQL
   if [ "$ended" = 0 ]; then quiet=$(( quiet + 1 )); else quiet=0; fi
   sleep 0.2
 done
-"""
+""",
 )

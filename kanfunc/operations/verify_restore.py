@@ -125,7 +125,14 @@ def _examine(
     proof = identity.adopted.mark.proof if identity.adopted else None
     if Tier.STRUCTURE in limits.depth.tiers:
         with tiers.timed(Tier.STRUCTURE):
-            tiers.findings += structure_of(world.cluster.ref, primary.name, proof, ports, limits.structure)
+            tiers.findings += structure_of(
+                world.cluster.ref,
+                primary.name,
+                proof,
+                ports,
+                limits.structure,
+                version=identity.facts.version,
+            )
     if plan:
         with tiers.timed(Tier.CONTENT):
             tiers.findings += content_of(
@@ -133,7 +140,7 @@ def _examine(
                 plan,
                 ports.journal,
                 ports.clock,
-                server=identity.facts.started,
+                facts=identity.facts,
                 fenced=proof.bound_at if proof else None,
                 tolerance=tolerance,
             )

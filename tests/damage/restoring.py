@@ -138,7 +138,7 @@ def make_backups(lab: Lab) -> Backups:
     cluster = Protected(lab, "damage")
     primary = lab.primary(cluster.namespace, cluster.name)
     for database in ("template1", "postgres", DATABASE):
-        primary.sql("create extension amcheck", dbname=database)
+        primary.sql("create extension amcheck schema pg_catalog", dbname=database)
     for statement in _CONTENT.split(";\n"):
         primary.sql(statement, dbname=DATABASE)
     rows = primary.sql(_FILES, dbname=DATABASE)
@@ -257,6 +257,7 @@ TABLES = ("items", "documents", "unvacuumed")
 def _plan(copied: Copy, server: Server, fingerprints: Mapping[str, str]) -> ContentPlan:
     """The extension, and what each table held, asked as the application asks."""
     checks = ["checks:", "  - {name: extension, kind: extensions, required: [pgcrypto]}"]
+    checks.append("  - {name: sequences, kind: sequences}")
     for table in TABLES:
         known = fingerprints.get(table, "0" * 64)
         checks.append(f"  - {{name: {table}, kind: table, table: {table}, fingerprint: '{known}'}}")

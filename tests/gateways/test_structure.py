@@ -67,14 +67,16 @@ def test_what_was_started_is_ended_on_failure_only(
     containers.script = answer
     told: list[str] = []
     try:
-        with PodStructure(pods).examining(REF, "pg-2", ExaminationLimits(jobs=3, seconds=9)) as follow:
+        with PodStructure(pods).examining(
+            REF, "pg-2", ExaminationLimits(jobs=3, seconds=9), amcheck=True
+        ) as follow:
             follow(told.append)
     except ExecFailed:
         assert reply.exit_code
     first, *others = calls
-    name, jobs, install = first[-3:]
+    name, seconds, jobs, amcheck = first[-4:]
     assert first[:4] == ("timeout", "-k", "5", "9")
-    assert (jobs, install) == ("3", "no")
+    assert (seconds, jobs, amcheck) == ("9", "3", "yes")
     assert [(call[-3], call[-1]) for call in others] == [(structurescripts.CANCEL, name)] * reply.exit_code
 
 
@@ -90,7 +92,7 @@ def test_a_survey_that_fails_ends_the_examination_beside_it(pods: PodExec, conta
 
     containers.script = answer
     structure = PodStructure(pods)
-    with pytest.raises(ExecFailed), structure.examining(REF, "pg-2", ExaminationLimits()):
+    with pytest.raises(ExecFailed), structure.examining(REF, "pg-2", ExaminationLimits(), amcheck=True):
         structure.survey(REF, "pg-2", 9)
     (_, examination), (_, survey), *cancelled = calls
     assert cancelled == [(structurescripts.CANCEL, name) for name in (survey, examination)]
