@@ -188,6 +188,9 @@ class InstanceShell(Protocol):
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """Identity, timeline with its history, and the fate of a transaction."""
 
+    def superusers(self, ref: ClusterRef, primary: str, users: Sequence[str]) -> tuple[str, ...]:
+        """Those of these users who are superusers, or can make themselves one."""
+
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """Traces of the promotion to `switch.child` on that instance's volume."""
 

@@ -4,7 +4,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -181,23 +181,28 @@ def _answered(connection: psycopg.Connection[Any], question: Question) -> Answer
 def _narrowed(connection: psycopg.Connection[Any], query: str, width: int) -> str:
     """The query with each of its values cut on the server, in the text that PostgreSQL prints for it.
 
-    No cast of the value's type is used, which its owner may have made, and no function or operator of the
-    user's path. NULL is told by num_nulls: to IS NULL a row of nulls is one. What cannot stand in a subquery
-    (SHOW, EXPLAIN, whatever writes) stays as it is.
+    What cannot stand in a subquery (SHOW, EXPLAIN, whatever writes) stays as it is.
     """
-    query = _END.sub("", query)
-    try:
-        with connection.transaction():  # a savepoint
-            names = [f"c{number}" for number in range(_columns(connection, query))]
-    except (psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
-        return query
+    for inner in (query, _END.sub("", query)):
+        with suppress(psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
+            with connection.transaction():  # a savepoint
+                columns = _columns(connection, inner)
+            return _cut(inner, columns, width)
+    return query
+
+
+def _cut(query: str, columns: int, width: int) -> str:
+    """No cast of a value's type is used, which its owner may have made, and no function or operator of the
+    user's path. NULL is told by num_nulls: to IS NULL a row of nulls is one.
+    """
+    names = [f"c{number}" for number in range(columns)]
     values = (
         f"CASE WHEN pg_catalog.num_nulls({name}) OPERATOR(pg_catalog.=) 0"
         f" THEN pg_catalog.left(pg_catalog.format('%s', {name}), {width}) END"
         for name in names
     )
-    columns = f"({', '.join(names)})" if names else ""
-    return f"SELECT {', '.join(values)} FROM ({query}\n) AS answer{columns}"  # noqa: S608 - its author's query
+    alias = f"answer({', '.join(names)})" if names else "answer"
+    return f"SELECT {', '.join(values)} FROM ({query}\n) AS {alias}"  # noqa: S608 - its author's query
 
 
 def _columns(connection: psycopg.Connection[Any], query: str) -> int:

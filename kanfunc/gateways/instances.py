@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from kanfunc.domain.codec import Malformed, decode
+from kanfunc.domain.codec import Malformed, decode, encode
 from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecCut, ExecFailed
 from kanfunc.domain.hooks import Argv
@@ -77,32 +77,44 @@ class PodInstances:
     def inspect(self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume]) -> Inspection:
         """See InstanceShell."""
         roots = _roots(instance, volumes)
-        arguments = (MARK_FILE, VERDICT_FILE, *roots.values())
-        output = self._look(ref, instance.name, scripts.INSPECT, *arguments)
+        some = list(shell.portions(roots.values())) or [()]
+        found = [self._inspected(ref, instance.name, each) for each in some]
+        texts = {name: text for each in found for name, text in each.items()}
+        if len({each["digest"] for each in found}) > 1:
+            raise ExecFailed(f"{instance.name} started or stopped while it was looked at", remedy="run again")
+        return Inspection(
+            running=any(each["running"] != "no" for each in found),
+            digest=texts["digest"],
+            files={
+                claim: Inscription(mark=texts[f"mark:{root}"], verdict=texts[f"verdict:{root}"])
+                for claim, root in roots.items()
+            },
+        )
+
+    def _inspected(self, ref: ClusterRef, pod: str, roots: Sequence[str]) -> dict[str, str]:
+        output = self._look(ref, pod, scripts.INSPECT, MARK_FILE, VERDICT_FILE, *roots)
+        files = (f"{kind}:{root}" for kind in ("mark", "verdict") for root in roots)
         with readable(output):
             found = sections(output)
-            return Inspection(
-                running=found["running"] != "no",
-                digest=found["digest"],
-                files={
-                    claim: Inscription(mark=found[f"mark:{root}"], verdict=found[f"verdict:{root}"])
-                    for claim, root in roots.items()
-                },
-            )
+            return {name: found[name] for name in ("digest", "running", *files)}
 
     def inscribe(
         self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], name: str, text: str
     ) -> None:
         """See InstanceShell."""
-        roots = _roots(instance, volumes).values()
-        self._run(ref, instance.name, scripts.INSCRIBE, _FLUSH_SECONDS, name, text, *roots)
+        pieces = ["".join(piece) for piece in shell.portions(text)]
+        for roots in shell.portions(_roots(instance, volumes).values()):
+            for number, piece in enumerate(pieces, 1):
+                first, last = ("yes" if number == end else "no" for end in (1, len(pieces)))
+                arguments = (name, piece, first, last, *roots)
+                self._run(ref, instance.name, scripts.INSCRIBE, _FLUSH_SECONDS, *arguments)
 
     def erase_marks(
         self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], fence_id: str
     ) -> None:
         """See InstanceShell."""
-        roots = _roots(instance, volumes).values()
-        self._run(ref, instance.name, scripts.ERASE_MARKS, _LOOK_SECONDS, MARK_FILE, fence_id, *roots)
+        for roots in shell.portions(_roots(instance, volumes).values()):
+            self._run(ref, instance.name, scripts.ERASE_MARKS, _LOOK_SECONDS, MARK_FILE, fence_id, *roots)
 
     def await_streaming(
         self, ref: ClusterRef, primary: str, instance: str, seconds: float, *, caught_up: bool
@@ -123,6 +135,14 @@ class PodInstances:
         with readable(output):
             found = sections(output)
             return msgspec.structs.replace(decoded(found["facts"], PrimaryFacts), history=found["history"])
+
+    def superusers(self, ref: ClusterRef, primary: str, users: Sequence[str]) -> tuple[str, ...]:
+        """See InstanceShell."""
+        found: list[str] = []
+        for some in shell.portions(users):
+            output = self._look(ref, primary, scripts.SUPERUSERS, encode(some))
+            found += decoded(output, list[str])
+        return tuple(found)
 
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """See InstanceShell."""

@@ -136,17 +136,21 @@ if running; then echo yes; else echo no; fi
 """,
 )
 
-# $1: file name, $2: its text, then the volume roots. Written beside and renamed, so that a file is whole or
-# not there; then everything on that volume, PostgreSQL's files included, is forced to disk.
+# $1: file name, $2: a piece of its text, $3: yes for the first one, $4: yes for the last one, then the volume
+# roots. Written beside and renamed, so that a file is whole or not there; then everything on that volume,
+# PostgreSQL's files included, is forced to disk.
 INSCRIBE = script(
     BASICS,
     """
-name=$1 text=$2; shift 2
+name=$1 piece=$2 first=$3 last=$4; shift 4
 umask 077
 for root in "$@"; do
-  printf '%s' "$text" > "$root/.$name.new"
-  sync "$root/.$name.new"
-  mv "$root/.$name.new" "$root/$name"
+  new="$root/.$name.new"
+  [ "$first" != yes ] || : > "$new"
+  printf '%s' "$piece" >> "$new"
+  [ "$last" = yes ] || continue
+  sync "$new"
+  mv "$new" "$root/$name"
   sync "$root"
   sync -f "$root"
 done
@@ -216,6 +220,22 @@ SQL
 section history
 file=$(sql -c "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").history
 if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
+""",
+)
+
+# $1: names of roles, as a JSON list. Those that are superusers, or can become one: as members of one, or by
+# what they may do to the server's files and programs.
+SUPERUSERS = script(
+    QUERYING,
+    """
+sql -v names="$1" <<'SQL'
+select coalesce(json_agg(rolname), '[]') from pg_roles r
+ where rolname in (select json_array_elements_text(:'names'))
+   and (rolsuper or rolcreaterole and current_setting('server_version_num')::int < 160000
+        or exists (select from pg_roles s where pg_has_role(r.oid, s.oid, 'member')
+          and (s.rolsuper or s.rolname in
+            ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'))));
+SQL
 """,
 )
 

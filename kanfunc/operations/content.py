@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 from kanfunc.domain.checks import Check, Checks, LoginCheck
 from kanfunc.domain.content import inquiry
-from kanfunc.domain.errors import ClientFailed
+from kanfunc.domain.errors import ClientFailed, Refused
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.hazards import addresses
 from kanfunc.domain.inquiry import Inquiry, Session, finding, not_checked
 from kanfunc.domain.survey import numbers_of
 from kanfunc.domain.timeline import PrimaryFacts
 from kanfunc.domain.world import ClusterRef
-from kanfunc.ports import Ask, Clock, DatabaseClient, Journal
+from kanfunc.ports import Ask, Clock, DatabaseClient, InstanceShell, Journal
 
 _NOT_MADE = {
     "57014": "it took too long: raise its timeout",
@@ -57,10 +57,26 @@ def content_of(
     return made
 
 
+def require_plain_users(ref: ClusterRef, primary: str, plan: ContentPlan, shell: InstanceShell) -> None:
+    """Raises Refused where a check would log in with rights over the whole server: what the owners of tables
+    have attached to them would run with these.
+    """
+    if found := shell.superusers(ref, primary, _users(plan)):
+        raise Refused(
+            f"checks log in to {ref} as {', '.join(found)}, who is a superuser or can become one",
+            expected="a user with the least rights that the checks need",
+            left="the restored cluster; no check was made",
+            remedy="name another user for them, as docs/checks.md describes",
+        )
+
+
+def _users(plan: ContentPlan) -> list[str]:
+    return sorted({plan.checks.user(check) for check in plan.checks.checks})
+
+
 def address_warnings(ref: ClusterRef, plan: ContentPlan) -> list[Finding]:
     """Where the Secrets of the checks' users, as far as they are mounted, still lead to the source."""
-    users = sorted({plan.checks.user(check) for check in plan.checks.checks})
-    return [warning for user in users for warning in addresses(user, plan.client.addresses(user), ref)]
+    return [warning for user in _users(plan) for warning in addresses(user, plan.client.addresses(user), ref)]
 
 
 def _session(check: Check, ref: ClusterRef, facts: PrimaryFacts, plan: ContentPlan) -> Session:

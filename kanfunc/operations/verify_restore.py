@@ -13,7 +13,7 @@ from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
-from kanfunc.operations.content import ContentPlan, address_warnings, content_of
+from kanfunc.operations.content import ContentPlan, address_warnings, content_of, require_plain_users
 from kanfunc.operations.identity import identity_of
 from kanfunc.operations.outcome import keep_outcome
 from kanfunc.operations.recovery import await_primary, await_replicas
@@ -74,6 +74,8 @@ def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limit
     """
     relic = _clear_relic(ref, ports)
     primary = await_primary(ref, ports, limits.primary)
+    if limits.content:
+        require_plain_users(ref, primary.name, limits.content, ports.shell)
     await_replicas(ref, primary, ports, limits.replicas)
     world = ports.api.world(ref)
     expected = [expected_id] if expected_id else []

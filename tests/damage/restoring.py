@@ -174,6 +174,7 @@ insert into sparse select g, repeat('s', 100) from generate_series(1, 2000) g;
 create index documents_gin on documents using gin (string_to_array(left(body, 100), '4'));
 create extension pgcrypto;
 grant select on all tables in schema public to app;
+grant select on all sequences in schema public to app;
 vacuum (freeze, analyze) items;
 vacuum (freeze, analyze) documents;
 vacuum (freeze, analyze) warm;

@@ -238,6 +238,15 @@ def test_inscription_replaces_what_was_there(shell: PodInstances, volumes: Volum
     assert found.files == {"pg-2": Inscription(verdict=TEXT)}
 
 
+def test_inscription_of_many_pieces_is_read_back(shell: PodInstances, volumes: Volumes) -> None:
+    """One command has no room for it."""
+    text = "{'ä%20\\n\"'}" * 1_500
+    shell.inscribe(REF, volumes.instance, volumes.all, VERDICT_FILE, text)
+    found = shell.inspect(REF, volumes.instance, volumes.all)
+    assert found.files == {volume.name: Inscription(verdict=text) for volume in volumes.all}
+    assert volumes.files() == [[VERDICT_FILE], [VERDICT_FILE]]
+
+
 def test_volume_that_cannot_be_written_is_a_failure(shell: PodInstances, volumes: Volumes) -> None:
     volumes.roots[1].rmdir()
     with pytest.raises(ExecFailed, match="root"):

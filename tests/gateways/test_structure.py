@@ -1,33 +1,17 @@
-"""The scripts that look at the structure: how long they are, and what becomes of them when we go."""
+"""The scripts that look at the structure: what becomes of them when we go."""
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 import pytest
 
 from kanfunc.domain.errors import ExecFailed, KanfuncError
 from kanfunc.domain.examination import ExaminationLimits
-from kanfunc.gateways import scripts, structurescripts
+from kanfunc.gateways import structurescripts
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from tests.builders import REF
 from tests.gateways.conftest import Containers
 from tests.lab.apiserver import ExecRequest, Reply, Spawn
-
-LONGEST = 7000
-"""A script travels in the address of a request; proxies before an API server allow lines of 8 kB."""
-
-SCRIPTS = {
-    f"{module.__name__}.{name}": script
-    for module in (scripts, structurescripts)
-    for name, script in vars(module).items()
-    if name.isupper() and isinstance(script, str)
-}
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_script_fits_into_a_request(name: str) -> None:
-    assert len(urlencode({"command": SCRIPTS[name]})) < LONGEST
 
 
 def follow(pods: PodExec, script: str, tell: Callable[[str], None]) -> None:

@@ -143,6 +143,9 @@ class SimulatedShell:
             history="".join(lines),
         )
 
+    def superusers(self, ref: ClusterRef, primary: str, users: Sequence[str]) -> tuple[str, ...]:
+        return ()
+
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         history = self._simulation.engines[instance].history
         at = next((at for line, position, at in history if position == switch.position), None)
