@@ -1,18 +1,17 @@
 """The Protocols between the operations and the world. Gateways implement them; tests may, too."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from kanfunc.domain.candidacy import LabelChanges
-from kanfunc.domain.coldness import Control, WalTail
 from kanfunc.domain.examination import ExaminationLimits, Obstacle
+from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.domain.lsn import Lsn
-from kanfunc.domain.mark import Inscription
 from kanfunc.domain.record import Changes, Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.snapshots import VolumeSnapshot
@@ -83,47 +82,6 @@ class ClusterApi(Protocol):
 
     def announce(self, cluster: Cluster, reason: str, message: str, *, warning: bool = False) -> None:
         """An Event on the Cluster. Never raises: an Event is news, not a step."""
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Our own transaction on the primary: everything committed before it lies before `flushed`.
-
-    replay_seconds: how long the elected replica took to replay it.
-    """
-
-    xid: str
-    flushed: Lsn
-    replay_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Replay:
-    """How far a standby has replayed; `behind_seconds` since the newest transaction it knows."""
-
-    reached: bool
-    position: Lsn
-    behind_seconds: float
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """What a stopped instance's files say."""
-
-    control: Control
-    wal: WalTail
-    digest: str
-    version: str = ""
-    """Of PostgreSQL's programs."""
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """State of an instance's files: is a postmaster there, digest of pg_control, files of ours by claim."""
-
-    running: bool
-    digest: str
-    files: Mapping[str, Inscription]
 
 
 class Fleet(Protocol):

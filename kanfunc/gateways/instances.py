@@ -10,6 +10,7 @@ import msgspec
 from kanfunc.domain.codec import Malformed, decode, encode
 from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecCut, ExecFailed
+from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
@@ -17,9 +18,8 @@ from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.gateways import scripts, shell
+from kanfunc.gateways import restorescripts, scripts, shell
 from kanfunc.gateways.podexec import PodExec
-from kanfunc.ports import Bound, Inspection, Replay, Stopped
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ class PodInstances:
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """See InstanceShell."""
-        output = self._run(ref, primary, scripts.PRIMARY_FACTS, _LOOK_SECONDS, xid)
+        output = self._run(ref, primary, restorescripts.PRIMARY_FACTS, _LOOK_SECONDS, xid)
         with readable(output):
             found = sections(output)
             return msgspec.structs.replace(decoded(found["facts"], PrimaryFacts), history=found["history"])
@@ -140,14 +140,14 @@ class PodInstances:
         """See InstanceShell."""
         found: list[str] = []
         for some in shell.portions(users):
-            output = self._look(ref, primary, scripts.SUPERUSERS, encode(some))
+            output = self._look(ref, primary, restorescripts.SUPERUSERS, encode(some))
             found += decoded(output, list[str])
         return tuple(found)
 
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """See InstanceShell."""
         arguments = (f"{switch.child}", f"{switch.position}")
-        output = self._run(ref, instance, scripts.PROMOTION, _LOOK_SECONDS, *arguments)
+        output = self._run(ref, instance, restorescripts.PROMOTION, _LOOK_SECONDS, *arguments)
         with readable(output):
             found = sections(output)
             written = found["history"]
@@ -159,7 +159,7 @@ class PodInstances:
     def resumption(self, ref: ClusterRef, instance: str, proof: Proof) -> ResumptionFacts:
         """See InstanceShell."""
         arguments = (f"{proof.timeline}", f"{proof.shutdown_checkpoint}")
-        output = self._run(ref, instance, scripts.RESUMPTION, _LOOK_SECONDS, *arguments)
+        output = self._run(ref, instance, restorescripts.RESUMPTION, _LOOK_SECONDS, *arguments)
         with readable(output):
             found = sections(output)
             return ResumptionFacts(checkpoint=found["checkpoint"], first_commit=found["commit"])

@@ -10,7 +10,7 @@ from kanfunc.domain.errors import KanfuncError
 from kanfunc.domain.examination import ExaminationLimits, Obstacle
 from kanfunc.domain.survey import Database, Survey
 from kanfunc.domain.world import ClusterRef
-from kanfunc.gateways import shell
+from kanfunc.gateways import amcheckscripts, shell
 from kanfunc.gateways import structurescripts as scripts
 from kanfunc.gateways.instances import decoded, readable, sections
 from kanfunc.gateways.podexec import PodExec
@@ -38,7 +38,7 @@ class PodStructure:
         """See StructureShell."""
         arguments = (f"{limits.seconds:.0f}", "yes" if limits.install_amcheck else "no")
         with self._named(ref, primary) as name:
-            output = self._run(ref, primary, limits.seconds, scripts.PREPARE, name, *arguments)
+            output = self._run(ref, primary, limits.seconds, amcheckscripts.PREPARE, name, *arguments)
         return tuple(decoded(line, Obstacle) for line in output.splitlines())
 
     @contextmanager
@@ -48,7 +48,7 @@ class PodStructure:
         """See StructureShell."""
         arguments = (f"{limits.seconds:.0f}", f"{limits.jobs}", "yes" if amcheck else "no")
         with self._named(ref, primary) as name:
-            argv = shell.argv(scripts.EXAMINE, name, *arguments)
+            argv = shell.argv(amcheckscripts.EXAMINE, name, *arguments)
             with self._pods.begun(ref.namespace, primary, argv, limits.seconds) as running:
                 yield running.follow
 

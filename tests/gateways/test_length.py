@@ -16,7 +16,7 @@ from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import VERDICT_FILE, Mark, VerifiedMark
 from kanfunc.domain.timeline import Switch
 from kanfunc.domain.world import POSTGRES_CONTAINER, Instance, Volume
-from kanfunc.gateways import shell
+from kanfunc.gateways import shell, surveyor
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.plain import AnyObjects
 from kanfunc.gateways.podexec import PodExec, Running
@@ -119,3 +119,9 @@ def test_no_url_is_too_long(name: str) -> None:
         else:
             STRUCTURE[name](PodStructure(measured))
     assert 0 < max(measured.lengths) <= shell.LONGEST_URL
+
+
+def test_doctor_s_is_not_too_long_either() -> None:
+    measured = Measured()
+    measured.run(REFERENCE.namespace, POD, shell.argv(surveyor.CAPACITY), SECONDS)
+    assert measured.lengths[0] <= shell.LONGEST_URL

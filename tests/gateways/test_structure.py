@@ -6,7 +6,7 @@ import pytest
 
 from kanfunc.domain.errors import ExecFailed, KanfuncError
 from kanfunc.domain.examination import ExaminationLimits
-from kanfunc.gateways import structurescripts
+from kanfunc.gateways import amcheckscripts, structurescripts
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from tests.builders import REF
@@ -46,7 +46,7 @@ def test_what_was_started_is_ended_on_failure_only(
 
     def answer(request: ExecRequest) -> Spawn | Reply:
         calls.append(request.command)
-        return reply if structurescripts.EXAMINE in request.command else Reply(0)
+        return reply if amcheckscripts.EXAMINE in request.command else Reply(0)
 
     containers.script = answer
     told: list[str] = []
@@ -70,7 +70,7 @@ def test_a_survey_that_fails_ends_the_examination_beside_it(pods: PodExec, conta
     def answer(request: ExecRequest) -> Spawn | Reply:
         script, name = request.command[6], request.command[8]
         calls.append((script, name))
-        if script == structurescripts.EXAMINE:
+        if script == amcheckscripts.EXAMINE:
             return Spawn(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, "/")
         return Reply(1 if script == structurescripts.SURVEY else 0)
 

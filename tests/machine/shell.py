@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from kanfunc.domain.errors import ExecFailed
+from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, Inscription, read_mark
@@ -12,7 +13,6 @@ from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication, Standby
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.ports import Bound, Inspection, Replay, Stopped
 from tests.builders import ON_ERROR, POST
 from tests.machine.engine import STEP, SYSTEM_IDENTIFIER, Engine
 from tests.machine.objects import Pending
