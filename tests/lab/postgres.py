@@ -39,6 +39,19 @@ SETTINGS = {
     "logging_collector": "off",
     "log_destination": "stderr",
 }
+# The lab's own sessions, whatever a test has set for roles, databases or the server.
+SESSION = {
+    "search_path": "public",
+    "role": "none",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_read_only": "off",
+    "row_security": "on",
+    "client_min_messages": "warning",
+    "lc_messages": "C",
+    "DateStyle": "ISO",
+}
 HOST_BASED_AUTHENTICATION = f"""\
 local   all         all                              peer map=local
 hostssl replication {REPLICATION_ROLE} 127.0.0.1/32  cert
@@ -179,13 +192,17 @@ class Server:
         pairs = (line.partition(":") for line in lines)
         return {label.strip(): value.strip() for label, _, value in pairs}
 
-    def sql(self, query: str, *parameters: object, dbname: str = "postgres") -> list[tuple[Any, ...]]:
-        """Run one statement as superuser over the Unix socket, committed by itself, and return its rows."""
+    def sql(
+        self, query: str, *parameters: object, dbname: str = "postgres", user: str = "postgres"
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement over the Unix socket, as superuser or `app`, committed by itself; its rows."""
+        settings = SESSION if user == "postgres" else {"search_path": "public"}
         with psycopg.connect(
             host=str(self._private),
             port=self.port,
-            user="postgres",
+            user=user,
             dbname=dbname,
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
             autocommit=True,
             connect_timeout=10,
         ) as connection:
