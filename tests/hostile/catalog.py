@@ -6,8 +6,8 @@ from typing import Self
 from tests.lab.postgres import Server
 
 _FUNCTIONS = """
-select oid::int8, proname::text, nspname = 'pg_catalog', proretset, proallargtypes::int8[], proargmodes::text[],
-       proargnames::text[], prokind::text
+select oid::int8, proname::text, nspname = 'pg_catalog', proretset, proallargtypes::int8[],
+       proargmodes::text[], proargnames::text[], prokind::text
   from (select p.*, nspname from pg_proc p join pg_namespace n on n.oid = pronamespace) as p
 """
 _OPERATORS = "select oid::int8, oprname::text from pg_operator"
@@ -18,7 +18,8 @@ select t.oid::int8, format('%I.%I', nspname, typname), typname::text, typtype::t
 _RELATIONS = """
 select c.oid::int8, relname::text, string_agg(quote_ident(attname), ', ' order by attnum)
   from pg_class c join pg_attribute a on attrelid = c.oid
- where relkind in ('r', 'v') and c.oid < 16384 and attnum > 0 and atttypid <> 'anyarray'::regtype group by c.oid
+ where relkind in ('r', 'v') and c.oid < 16384 and attnum > 0 and atttypid <> 'anyarray'::regtype
+ group by c.oid
 """
 
 
@@ -35,7 +36,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Type:
-    """spelled: with its schema, whatever the path. kind: pg_type.typtype. element: of an array, 0 elsewhere."""
+    """spelled: with its schema. kind: pg_type.typtype. element: of an array, 0 elsewhere."""
 
     spelled: str
     name: str
@@ -63,6 +64,14 @@ class Catalog:
         types = {oid: Type(*rest) for oid, *rest in server.sql(_TYPES, dbname="app")}
         relations = {oid: (name, columns) for oid, name, columns in server.sql(_RELATIONS)}
         return cls(functions, dict(server.sql(_OPERATORS)), types, relations)
+
+    def spelled(self, name: str) -> str:
+        """A built-in type, as this version quotes it."""
+        return next(
+            each.spelled
+            for each in self.types.values()
+            if each.name == name and each.spelled.startswith("pg_catalog.")
+        )
 
 
 def _columns(

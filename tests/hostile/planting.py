@@ -1,7 +1,7 @@
-"""A hostile database, made by a program: for all that our statements name, something that would be taken instead.
+"""A hostile database, made by a program: for all that our statements name, what could be taken instead.
 
-Each planted thing springs a trap: a line in the server's log that says who called it, and, in a session of ours,
-the attempt to make `app` a superuser.
+Each planted thing springs a trap: a line in the server's log that says who called it, and, in a session of
+ours, the attempt to make `app` a superuser.
 """
 
 import re
@@ -20,7 +20,7 @@ SCHEMAS = ("evil", "public", "postgres", "app")
 _GUESSED = SCHEMAS[:2]
 PATH = "evil, home, public, pg_catalog"
 PLAUSIBLE = ("text", "name", "varchar", "int4", "int8", "oid", "regclass", "bool", "json", "pg_lsn", "xid8",
-             '"char"', "timestamptz")  # fmt: skip
+             "char", "timestamptz")  # fmt: skip
 """Types that somebody would aim at who has not seen our statements."""
 
 SPRING = """
@@ -93,9 +93,9 @@ def _signatures(call: Call, catalog: Catalog, *, exact: bool) -> Iterator[tuple[
     if exact:
         yield from product(*choices)
     elif call.kind == "pg_operator" and len(choices) > 1:
-        yield from ((first, other) for first in choices[0] for other in map(_spelled, PLAUSIBLE))
+        yield from ((first, other) for first in choices[0] for other in map(catalog.spelled, PLAUSIBLE))
     elif choices and not call.aggregate:
-        yield from ((_spelled(name),) * len(choices) for name in PLAUSIBLE)
+        yield from ((catalog.spelled(name),) * len(choices) for name in PLAUSIBLE)
 
 
 def _closest(call: Call, place: int, argument: Argument, catalog: Catalog) -> list[str]:
@@ -105,10 +105,6 @@ def _closest(call: Call, place: int, argument: Argument, catalog: Catalog) -> li
         found = catalog.types[found].element
     oids = dict.fromkeys([found, TEXT] if argument.literal else [found])
     return [catalog.types[oid].spelled for oid in oids if oid in catalog.types] or ["pg_catalog.text"]
-
-
-def _spelled(name: str) -> str:
-    return f"pg_catalog.{name}"
 
 
 def _overload(
@@ -122,16 +118,15 @@ def _overload(
         if call.aggregate:
             yield from _aggregate(call, function.name, types, result, schema)
         else:
-            yield _function(function, call, types, result, schema, catalog)
+            yield _function(call, types, catalog, schema)
 
 
 def _result(oid: int, catalog: Catalog) -> str:
     return catalog.types[oid].spelled if oid in catalog.types and oid != _UNKNOWN else "pg_catalog.text"
 
 
-def _function(
-    function: Function, call: Call, types: tuple[str, ...], result: str, schema: str, catalog: Catalog
-) -> str:
+def _function(call: Call, types: tuple[str, ...], catalog: Catalog, schema: str) -> str:
+    function, result = catalog.functions[call.oid], _result(call.result, catalog)
     names = [argument.name or f"a{place}" for place, argument in enumerate(call.arguments)]
     declared = ", ".join(f"{_quoted(name)} {each}" for name, each in zip(names, types, strict=True))
     home = "pg_catalog" if function.built_in else "public"
@@ -149,7 +144,8 @@ def _function(
     nothing = "return;" if function.many or function.columns else "return null;"
     return (
         f"create function {schema}.{_quoted(function.name)}({declared}) {returns} language plpgsql as $$ "
-        f"begin perform evil.spring('{what}'); begin {answer} exception when others then {nothing} end; end $$"
+        f"begin perform evil.spring('{what}'); "
+        f"begin {answer} exception when others then {nothing} end; end $$"
     )
 
 

@@ -112,7 +112,8 @@ def test_5_everybody_may_create_in_public_of_postgres() -> None:
         arguments = "text, boolean, text, text, text, text, text, json"
         primary.sql(
             f"create function public.json_build_object({arguments}) returns json language plpgsql as "
-            f"$$ begin {TAKE_OVER}; return pg_catalog.json_build_object($1, $2, $3, $4, $5, $6, $7, $8); end $$",
+            f"$$ begin {TAKE_OVER}; "
+            "return pg_catalog.json_build_object($1, $2, $3, $4, $5, $6, $7, $8); end $$",
             user="app",
         )
         done = cluster.fence()

@@ -49,7 +49,7 @@ class Verbs:
         assert codes == dict.fromkeys(codes, 0) | bad, told.clean.outcomes
         assert len(told.clean.trees) > 50
         databases = {tree.message.database for tree in told.clean.trees}
-        assert databases == {"app", "postgres", "template1"}
+        assert databases == {"app", "made", "postgres", "template1"}
 
     def test_everything_was_planted(self, told: Told) -> None:
         """A trap that could not be laid is no proof."""

@@ -51,6 +51,9 @@ SESSION = {
     "client_min_messages": "warning",
     "lc_messages": "C",
     "DateStyle": "ISO",
+    "client_encoding": "UTF8",
+    "local_preload_libraries": "",
+    "session_preload_libraries": "",
 }
 HOST_BASED_AUTHENTICATION = f"""\
 local   all         all                              peer map=local
@@ -92,6 +95,8 @@ class Server:
         self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
+        """Of its environment, and of that of commands in its pod."""
         for directory in filter(None, (volume, wal_volume, *tablespaces.values())):
             self._identity.directory(directory)
         self._private = workspace.private_directory("pg-")
@@ -221,6 +226,7 @@ class Server:
             PGDATA=str(self.pgdata),
             PGHOST=str(self._private),
             PGPORT=str(self.port),
+            **self.variables,
         )
 
     def _run(self, program: str, *arguments: str) -> str:
