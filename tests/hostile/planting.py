@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tests.hostile.calls import TEXT, Argument, Call, calls
-from tests.hostile.catalog import Catalog, Function
+from tests.hostile.catalog import Catalog
 from tests.hostile.parsetree import FIRST_OF_USERS, TYPES, Parsed
 from tests.lab.postgres import Server
 

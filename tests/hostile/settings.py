@@ -40,11 +40,11 @@ STRINGS = {
 """What nothing about the setting itself would tell."""
 _LEFT_ALONE = {"application_name", "transaction_isolation", "transaction_read_only", "transaction_deferrable",
                "session_authorization", "is_superuser", "in_hot_standby", "seed", "ssl_renegotiation_limit",
-               "data_sync_retry"}  # fmt: skip
-_SERVERS = ("allow_in_place", "archive_", "authentication", "autovacuum", "bgwriter", "checkpoint", "debug_pr",
-            "fsync", "full_page_writes", "hba", "ident", "krb", "listen", "lo_compat", "log_", "max_wal_size",
-            "min_wal_size", "port", "post_auth", "pre_auth", "primary_", "promote", "recovery", "restore_", "ssl",
-            "unix", "wal_keep", "wal_receiver")  # fmt: skip
+               "data_sync_retry", "db_user_namespace"}  # fmt: skip
+_SERVERS = ("allow_in_place", "archive_", "authentication", "autovacuum", "bgwriter", "checkpoint",
+            "debug_pr", "fsync", "full_page_writes", "hba", "ident", "krb", "listen", "lo_compat", "log_",
+            "max_wal_size", "min_wal_size", "port", "post_auth", "pre_auth", "primary_", "promote",
+            "recovery", "restore_", "ssl", "unix", "wal_keep", "wal_receiver")  # fmt: skip
 """How the server itself is run, which no session could pin."""
 
 
