@@ -20,14 +20,14 @@ class AnyObjects(CustomObjectsApi):
         super().__init__(_Client(configuration))
 
     def exec_socket(self, namespace: str, pod: str, container: str, argv: list[str]) -> Any:
-        """A command in a pod, as the client's `stream` gives it: connected, without its input.
+        """A command in a pod, as the client's `stream` gives it: connected, without input, its output as bytes.
 
         `stream` itself needs the models, and swaps a method while it connects, which threads would notice.
         """
         url, headers = self.exec_request(namespace, pod, container, argv)
         configuration = self.api_client.configuration
         connect = ws_client.websocket_call
-        return connect(configuration, "GET", url, headers=headers, _preload_content=False)  # type: ignore[no-untyped-call]  # client's gap
+        return connect(configuration, "GET", url, headers=headers, _preload_content=False, binary=True)  # type: ignore[no-untyped-call]  # client's gap
 
     def exec_request(
         self, namespace: str, pod: str, container: str, argv: list[str]

@@ -104,7 +104,7 @@ class Running:
     def finish(self) -> str:
         """Its output, when it exits 0; ExecFailed otherwise."""
         self._await_end(lambda: self.socket.run_forever(timeout=self._left()))
-        return str(self.socket.read_channel(STDOUT_CHANNEL))
+        return self._read(STDOUT_CHANNEL)
 
     def follow(self, tell: Callable[[str], None]) -> None:
         """Tell each line of its output as it comes, to the end; ExecFailed when it does not exit 0."""
@@ -119,7 +119,7 @@ class Running:
             found = f"{self} did not end within {self.seconds:g} s"
             raise ExecFailed(found, timed_out=True, remedy=remedy)
         if code:
-            stderr = self.socket.read_channel(STDERR_CHANNEL)[-_TAIL:]
+            stderr = self._read(STDERR_CHANNEL)[-_TAIL:]
             raise ExecFailed(f"{self} failed with exit code {code}: {stderr.strip()}", remedy=remedy)
 
     def _exit_code(self, read: Callable[[], None]) -> int:
@@ -141,10 +141,18 @@ class Running:
 
     def _tell_lines(self, tell: Callable[[str], None]) -> None:
         while self.socket.is_open() and time.monotonic() < self._end:
-            tell(self.socket.readline_channel(STDOUT_CHANNEL, timeout=self._left()))
-        for line in self.socket.read_channel(STDOUT_CHANNEL).splitlines():
+            tell(_text(self.socket.readline_channel(STDOUT_CHANNEL, timeout=self._left())))
+        for line in self._read(STDOUT_CHANNEL).splitlines():
             tell(line)
+
+    def _read(self, channel: int) -> str:
+        return _text(self.socket.read_channel(channel))
 
     def _left(self) -> float:
         """Never 0, which the client takes for no limit."""
         return max(_MOMENT, self._end - time.monotonic())
+
+
+def _text(output: bytes) -> str:
+    """Whole output, or a whole line: the frames it came in may have cut characters."""
+    return output.decode(errors="replace")

@@ -26,6 +26,19 @@ def run(pods: PodExec, *argv: str, seconds: float = 30, pod: str = "pg-2") -> st
     return pods.run(REF.namespace, pod, argv, seconds)
 
 
+@pytest.mark.parametrize("read", ["finish", "follow"])
+def test_output_may_be_cut_anywhere(pods: PodExec, read: str) -> None:
+    """It comes in frames, which end in the middle of characters."""
+    script = "text=$(yes ä | tr -d '\\n' | head -c 200000); printf 'x%s\\n' \"$text\""
+    told: list[str] = []
+    with pods.begun(REF.namespace, "pg-2", ("sh", "-c", script), 30) as running:
+        if read == "follow":
+            running.follow(told.append)
+        else:
+            told += running.finish().splitlines()
+    assert "".join(told) == f"x{'ä' * 100_000}"
+
+
 def test_output_of_a_command_that_succeeds_is_returned(pods: PodExec) -> None:
     assert run(pods, "sh", "-c", "echo seen; echo unseen >&2") == "seen\n"
 
