@@ -20,7 +20,7 @@ class AnyObjects(CustomObjectsApi):
         super().__init__(_Client(configuration))
 
     def exec_socket(self, namespace: str, pod: str, container: str, argv: list[str]) -> Any:
-        """A command in a pod, as the client's `stream` gives it: connected, without input, its output as bytes.
+        """A command in a pod, as the client's `stream` gives it: connected, without input, output as bytes.
 
         `stream` itself needs the models, and swaps a method while it connects, which threads would notice.
         """
