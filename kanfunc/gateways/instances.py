@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from kanfunc.domain.activity import Activity, Actors
 from kanfunc.domain.codec import Malformed, decode
 from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecCut, ExecFailed
@@ -17,7 +18,7 @@ from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.gateways import scripts, shell
+from kanfunc.gateways import activityscript, scripts, shell
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.ports import Bound, Inspection, Replay, Stopped
 
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 60.0
 """For scripts that only look: a volume that hangs shows here."""
+_ACTIVITY_SECONDS = 40
+"""For looking into all databases: with the last of them, and those that are named, within _LOOK_SECONDS."""
 _FLUSH_SECONDS = 300.0
 """For forcing whole volumes to disk."""
 
@@ -116,6 +119,18 @@ class PodInstances:
         """See InstanceShell."""
         output = self._run(ref, primary, scripts.AWAIT_WRITABLE, seconds + _LOOK_SECONDS, f"{seconds:.0f}")
         return output.strip() == "yes"
+
+    def activity(self, ref: ClusterRef, primary: str) -> Activity:
+        """See InstanceShell."""
+        arguments = activityscript.arguments(_ACTIVITY_SECONDS)
+        output = self._look(ref, primary, activityscript.ACTIVITY, *arguments)
+        with readable(output):
+            found = sections(output)
+            databases = tuple(decoded(line, Actors) for line in found["databases"].splitlines())
+            server, counts = decoded(found["server"], Activity), decoded(found["counts"], dict[str, int])
+            return msgspec.structs.replace(
+                server, databases=databases, acting=counts["acting"], unseen=counts["unseen"]
+            )
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """See InstanceShell."""

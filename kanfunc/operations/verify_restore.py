@@ -13,6 +13,7 @@ from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
+from kanfunc.operations.activity import activity_warnings
 from kanfunc.operations.content import ContentPlan, address_warnings, content_of
 from kanfunc.operations.identity import identity_of
 from kanfunc.operations.outcome import keep_outcome
@@ -122,6 +123,7 @@ def _examine(
         identity = identity_of(world, primary, expected, ports, tolerance)
         tiers.findings += identity.findings
     tiers.findings += [*archives(world.cluster), *others(ports.api.other_pods(world.cluster.ref))]
+    tiers.findings += activity_warnings(world.cluster.ref, primary.name, ports)
     proof = identity.adopted.mark.proof if identity.adopted else None
     if Tier.STRUCTURE in limits.depth.tiers:
         with tiers.timed(Tier.STRUCTURE):
