@@ -92,4 +92,4 @@ requirements: ## Pin the newest versions, with hashes and without addresses
 	@echo 'hatchling>=1.27' | $(PIN) --constraint requirements-dev.txt -o requirements-build.txt -
 
 clean: ## Remove what the targets made
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@rm -rf .venv .postgresql .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

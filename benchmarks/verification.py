@@ -97,7 +97,9 @@ class Bench:
             shell, structure = PodInstances(pods), PodStructure(pods)
             journal = Console("benchmark", LogFormat.JSON)
             ports = Ports(KubeApi(configuration), shell, structure, journal, SystemClock())
-            return structure_of(REF, POD, None, ports, ExaminationLimits(jobs=self.jobs))
+            return structure_of(
+                REF, POD, None, ports, ExaminationLimits(jobs=self.jobs), version=self._binaries.version
+            )
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries.directory / program), *arguments]

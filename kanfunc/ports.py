@@ -1,19 +1,18 @@
 """The Protocols between the operations and the world. Gateways implement them; tests may, too."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from kanfunc.domain.activity import Activity
 from kanfunc.domain.candidacy import LabelChanges
-from kanfunc.domain.coldness import Control, WalTail
-from kanfunc.domain.content import Answer, Question, Session
-from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.examination import ExaminationLimits, Obstacle
+from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.hooks import Argv
+from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.domain.lsn import Lsn
-from kanfunc.domain.mark import Inscription
 from kanfunc.domain.record import Changes, Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.snapshots import VolumeSnapshot
@@ -86,47 +85,6 @@ class ClusterApi(Protocol):
         """An Event on the Cluster. Never raises: an Event is news, not a step."""
 
 
-@dataclass(frozen=True)
-class Bound:
-    """Our own transaction on the primary: everything committed before it lies before `flushed`.
-
-    replay_seconds: how long the elected replica took to replay it.
-    """
-
-    xid: str
-    flushed: Lsn
-    replay_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Replay:
-    """How far a standby has replayed; `behind_seconds` since the newest transaction it knows."""
-
-    reached: bool
-    position: Lsn
-    behind_seconds: float
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """What a stopped instance's files say."""
-
-    control: Control
-    wal: WalTail
-    digest: str
-    version: str = ""
-    """Of PostgreSQL's programs."""
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """State of an instance's files: is a postmaster there, digest of pg_control, files of ours by claim."""
-
-    running: bool
-    digest: str
-    files: Mapping[str, Inscription]
-
-
 class Fleet(Protocol):
     """All clusters of an operator, in one namespace or (None) everywhere.
 
@@ -192,6 +150,9 @@ class InstanceShell(Protocol):
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """Identity, timeline with its history, and the fate of a transaction."""
 
+    def superusers(self, ref: ClusterRef, primary: str, users: Sequence[str]) -> tuple[str, ...]:
+        """Those of these users who are superusers, or can make themselves one."""
+
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """Traces of the promotion to `switch.child` on that instance's volume."""
 
@@ -199,11 +160,18 @@ class InstanceShell(Protocol):
         """What follows the shutdown checkpoint of a cold primary in that instance's WAL."""
 
 
+Ask = Callable[[Question], Answer]
+"""To put one question to a database."""
+
+
 class DatabaseClient(Protocol):
     """The way of an application: over the network, with verified TLS. Every method may raise ClientFailed."""
 
-    def ask(self, session: Session, question: Question) -> Answer:
-        """Ask in a read-only transaction; no more rows are fetched than are of interest."""
+    def conversation(self, session: Session) -> AbstractContextManager[Ask]:
+        """To ask in one read-only transaction; nothing is fetched beyond what is of interest.
+
+        Raises Refused, too: where the user is a superuser.
+        """
 
     def log_in(self, session: Session) -> str:
         """Write a temporary table and read it back; the version of TLS."""
@@ -222,10 +190,13 @@ class StructureShell(Protocol):
     def survey(self, ref: ClusterRef, primary: str, seconds: float) -> Survey:
         """What catalogs and file sizes say."""
 
+    def prepare(self, ref: ClusterRef, primary: str, limits: ExaminationLimits) -> tuple[Obstacle, ...]:
+        """Install the extensions if asked to; what is in pg_amcheck's way."""
+
     def examining(
-        self, ref: ClusterRef, primary: str, limits: ExaminationLimits
+        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, *, amcheck: bool
     ) -> AbstractContextManager[Follow]:
-        """pg_amcheck and what goes with it, at work from now on; the body may follow it to its end.
+        """The look for lost pages, and pg_amcheck if it may run, at work from now on; the body may follow it.
         A failure of the body ends all of it there.
         """
 

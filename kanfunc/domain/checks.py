@@ -108,13 +108,22 @@ class TableCheck(_Check, frozen=True, kw_only=True, tag="table"):
             raise ValueError("count, or fingerprint, or both")
 
 
+class SequencesCheck(_Check, frozen=True, kw_only=True, tag="sequences"):
+    """Sequences of the database that give their own column's next value: none may be behind the column.
+
+    except: sequences, as schema.name, that may be: some applications choose numbers themselves.
+    """
+
+    except_: tuple[_Text, ...] = msgspec.field(default=(), name="except")
+
+
 class LoginCheck(_Check, frozen=True, kw_only=True, tag="login"):
     """The way of an application: verified TLS, a login, a temporary table written and read back."""
 
     method: Annotated[str, msgspec.Meta(pattern="^(password|certificate)$")]
 
 
-Asking = QueryCheck | FreshnessCheck | ExtensionsCheck | RolesCheck | TableCheck
+Asking = QueryCheck | FreshnessCheck | ExtensionsCheck | RolesCheck | TableCheck | SequencesCheck
 Check = Asking | LoginCheck
 
 

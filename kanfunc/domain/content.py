@@ -1,26 +1,28 @@
 """What the checks of a restored database ask, and what the answers come to. Pure: others do the asking."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+import msgspec
+
 from kanfunc.domain.checks import (
     Asking,
-    Check,
     Expect,
     ExtensionsCheck,
     FreshnessCheck,
     QueryCheck,
     RolesCheck,
     Scalar,
+    SequencesCheck,
     TableCheck,
     seconds_of,
 )
-from kanfunc.domain.finding import Finding, Status, Tier, compare
+from kanfunc.domain.finding import Finding
+from kanfunc.domain.inquiry import Answer, Inquiry, Question, Row, finding, not_checked
+from kanfunc.domain.sequences import sequences_inquiry
+from kanfunc.domain.tablecheck import table_inquiry
 
-Row = tuple[str | None, ...]
-"""Values as PostgreSQL prints them, in UTC and with ISO dates; None is NULL."""
 _SHOWN = 200
 """Characters of a value that go into a report."""
 _LONGEST = 10_000
@@ -32,95 +34,49 @@ _MISSING_EXTENSIONS = (
 _MISSING_ROLES = (
     "SELECT name FROM unnest(%s::text[]) AS name EXCEPT SELECT rolname::text FROM pg_roles ORDER BY 1"
 )
-_COUNT = 'SELECT count(*) FROM {table} AS "kanfunc row"'
-# Sums do not depend on the order of the rows and, unlike an exclusive or, see a row that is there twice.
-# The alias is one that no column has: a column would win.
-_FINGERPRINT = """
-SELECT count(*), encode(sha256(convert_to(
-         concat_ws(':', count(*), coalesce(sum(a), 0), coalesce(sum(b), 0)), 'UTF8')), 'hex')
-FROM (SELECT ('x' || encode(substring(h, 1, 8), 'hex'))::bit(64)::bigint AS a,
-             ('x' || encode(substring(h, 9, 8), 'hex'))::bit(64)::bigint AS b
-      FROM (SELECT sha256(convert_to("kanfunc row"::text, 'UTF8')) AS h
-            FROM {table} AS "kanfunc row") AS hashes) AS halves
-"""
 
 
-@dataclass(frozen=True)
-class Session:
-    """Who logs in where, and whom he then becomes. method: how; None is what there are credentials for.
-
-    server: start time of the postmaster that must answer; seconds: for each statement.
-    """
-
-    host: str
-    database: str
-    user: str
-    role: str | None
-    method: str | None
-    server: str
-    seconds: int
-
-
-@dataclass(frozen=True)
-class Question:
-    """One statement. limit: rows that are of interest; complete: rows hidden by policies make it fail."""
-
-    sql: str
-    parameters: tuple[tuple[str, ...], ...] = ()
-    limit: int = 1
-    complete: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Its rows, at most as many as were of interest; `more` where it has others."""
-
-    rows: tuple[Row, ...]
-    more: bool = False
-
-
-def question_of(check: Asking) -> Question:
-    """What this check asks."""
+def inquiry(check: Asking, fenced: datetime | None, tolerance: timedelta) -> Inquiry:
+    """Make this check; fenced: when the fence was placed, None where no mark tells."""
     match check:
         case QueryCheck():
-            rows = check.expect.rows
-            return Question(check.query, limit=len(rows) if isinstance(rows, tuple) else 1)
+            return _query(check)
         case FreshnessCheck():
-            return Question(check.query)
+            return _freshness(check, fenced, tolerance)
         case ExtensionsCheck():
-            return Question(_MISSING_EXTENSIONS, (check.required,), limit=len(check.required))
+            return _required(check, _MISSING_EXTENSIONS)
         case RolesCheck():
-            return Question(_MISSING_ROLES, (check.required,), limit=len(check.required))
+            return _required(check, _MISSING_ROLES)
         case TableCheck():
-            sql = _FINGERPRINT if check.fingerprint else _COUNT
-            return Question(sql.format(table=_quoted(check.schema, check.table)), complete=True)
+            return table_inquiry(check)
+        case SequencesCheck():
+            return sequences_inquiry(check)
 
 
-def judge(check: Asking, answer: Answer, fenced: datetime | None, tolerance: timedelta) -> Finding:
-    """What the answer says; fenced: when the fence was placed, None where no mark tells."""
-    match check:
-        case QueryCheck():
-            return _expected(check, answer)
-        case FreshnessCheck():
-            return _fresh(check, answer, fenced, tolerance)
-        case ExtensionsCheck() | RolesCheck():
-            missing = ", ".join(row[0] or "" for row in answer.rows)
-            found = f"without {missing}" if missing else f"has {', '.join(check.required)}"
-            return finding(check, found, ", ".join(check.required), good=not missing,
-                           bad=f"{check.kind} that the application needs are gone")  # fmt: skip
-        case TableCheck():
-            return _exact(check, answer.rows[0])
+def _query(check: QueryCheck) -> Inquiry:
+    wanted = [value for value in _values(check.expect) if isinstance(value, str)]
+    width = max(_LONGEST, *map(len, wanted), 0) + 1
+    limit = len(check.expect.rows) if isinstance(check.expect.rows, tuple) else 1
+    return _expected(check, (yield Question(check.query, limit=limit, width=width)))
 
 
-def finding(check: Check, found: str, expected: str, *, good: bool, bad: str) -> Finding:
-    """Of this tier."""
-    return compare(check.name, found, expected, good=good, bad=bad, tier=Tier.CONTENT)
+def _values(expect: Expect) -> list[Scalar]:
+    """The values that are to be found, as far as they are spelled out."""
+    if isinstance(expect.rows, tuple):
+        return [value for row in expect.rows for value in row]
+    return [] if isinstance(expect.equals, msgspec.UnsetType) else [expect.equals]
 
 
-def not_checked(check: Check, found: str, meaning: str) -> Finding:
-    """Of this tier, where the check could not be made."""
-    return Finding(check=check.name, tier=Tier.CONTENT, status=Status.NOT_CHECKED, found=found,
-                   expected=f"the check made ({check.kind})", meaning=meaning)  # fmt: skip
+def _freshness(check: FreshnessCheck, fenced: datetime | None, tolerance: timedelta) -> Inquiry:
+    return _fresh(check, (yield Question(check.query, width=_LONGEST)), fenced, tolerance)
+
+
+def _required(check: ExtensionsCheck | RolesCheck, sql: str) -> Inquiry:
+    answer = yield Question(sql, (check.required,), limit=len(check.required))
+    missing = ", ".join(row[0] or "" for row in answer.rows)
+    found = f"without {missing}" if missing else f"has {', '.join(check.required)}"
+    return finding(check, found, ", ".join(check.required), good=not missing,
+                   bad=f"{check.kind} that the application needs are gone")  # fmt: skip
 
 
 def _expected(check: QueryCheck, answer: Answer) -> Finding:
@@ -175,21 +131,6 @@ def _fresh(check: FreshnessCheck, answer: Answer, fenced: datetime | None, toler
                    bad="data were missing before the backup, or were deleted since")  # fmt: skip
 
 
-def _exact(check: TableCheck, row: Row) -> Finding:
-    count, fingerprint = row[0] or "", row[1] if len(row) > 1 else None
-    found, expected = [f"{count} rows"], []
-    good = True
-    if check.count is not None:
-        good = count == str(check.count)
-        expected.append(f"{check.count} rows")
-    if check.fingerprint is not None:
-        good = good and fingerprint == check.fingerprint
-        found.append(f"fingerprint {fingerprint}")
-        expected.append(f"fingerprint {check.fingerprint}")
-    return finding(check, ", ".join(found), ", ".join(expected), good=good,
-                   bad="rows of this table were changed, deleted or added")  # fmt: skip
-
-
 def _single(answer: Answer) -> tuple[str | None, str]:
     """The one value, or what is wrong."""
     if answer.more:
@@ -236,8 +177,6 @@ def _said(value: object) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
-
-
-def _quoted(*names: str) -> str:
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[:_SHOWN]}… ({len(text)} characters{' or more' if len(text) > _LONGEST else ''})"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from kanfunc.domain.codec import Malformed, decode
-from kanfunc.domain.survey import told
+from kanfunc.domain.survey import numbers_of, told
 
 _KEPT = 20
 """Complaints kept of each kind; the others are counted."""
@@ -34,6 +34,33 @@ class ExaminationLimits:
     jobs: int = 2
     seconds: float = 3600
     install_amcheck: bool = False
+
+
+class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in pg_amcheck's way in one database.
+
+    exposed: the schema of its extension, in which others may create functions that pg_amcheck would call.
+    reason: why the extension was not installed, though that was asked for.
+    """
+
+    database: str
+    exposed: str | None = None
+    reason: str = ""
+
+
+_AS_OWNER_SINCE = {13: (13, 7), 14: (14, 3)}
+
+
+def runs_as_owner(version: str) -> bool:
+    """Whether amcheck evaluates an index's expressions with the rights of the table's owner (CVE-2022-1552).
+
+    Older minor versions evaluate them with ours.
+
+    >>> [runs_as_owner(version) for version in ("14.2", "14.3 (Debian)", "13.6", "15.0", "18beta1", "")]
+    [False, True, False, True, True, False]
+    """
+    numbers = numbers_of(version)
+    return numbers >= _AS_OWNER_SINCE.get(numbers[0], (15,)) if numbers else False
 
 
 @dataclass(frozen=True)
@@ -75,7 +102,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     lost: int | None = None
     page: int | None = None
     blind: str | None = None
-    behind: str | None = None
+    trigger: str = ""
     checksum_failures: int | None = None
 
 
@@ -87,7 +114,7 @@ class Examination:
         self.complaints, self.troubles = Kept(), Kept()
         """Of pg_amcheck; those that follow are of the looks beside it."""
         self.differing, self.uncounted, self.problems = Kept(), Kept(), Kept()
-        self.unmade, self.behind = Kept(), Kept()
+        self.unmade = Kept()
         self.relations = self.counted = 0
         self.exit_code: int | None = None
         self.looks_ended = False
@@ -148,10 +175,9 @@ class Examination:
             if line.lost:
                 self.differing.add(f"{self._table} has lost {line.lost} pages, the first is {line.page}")
             self._table = ""
-        elif line.behind is not None:
-            self.behind.add(line.behind)
         elif line.blind is not None:
-            self.unmade.add(f"pg_visibility is not to be had in {line.blind}")
+            because = f": the event trigger {line.trigger} would run with our rights" if line.trigger else ""
+            self.unmade.add(f"pg_visibility is not to be had in {line.blind}{because}")
 
     def _finish_table(self) -> None:
         if self._table:

@@ -1,21 +1,27 @@
 """What an examination found, and what that means."""
 
-from kanfunc.domain.examination import Examination
+from collections.abc import Sequence
+
+from kanfunc.domain.examination import Examination, Obstacle, runs_as_owner
 from kanfunc.domain.finding import Finding, Status
-from kanfunc.domain.survey import Names, Survey, remark, structural, told
+from kanfunc.domain.survey import Survey, structural, told
+
+_UNKNOWN = "what amcheck would have found is not known"
 
 
-def judge_examination(run: Examination, survey: Survey, reason: str, *, install: bool) -> list[Finding]:
+def judge_examination(
+    run: Examination, survey: Survey, reason: str, obstacles: Sequence[Obstacle] = ()
+) -> list[Finding]:
     """What was found. reason: why the run ended early; empty where it came to its end."""
-    return [
-        _amcheck(run, survey, reason, install=install),
-        _lost(run, reason),
-        _sequences(run, reason),
-        _checksums(run, survey, reason),
-    ]
+    return [_amcheck(run, survey, reason, obstacles), _lost(run, reason), _checksums(run, survey, reason)]
 
 
-def _amcheck(run: Examination, survey: Survey, reason: str, *, install: bool) -> Finding:
+def may_run_amcheck(version: str, obstacles: Sequence[Obstacle]) -> bool:
+    """Whether pg_amcheck would run nobody's functions with our rights."""
+    return runs_as_owner(version) and not any(each.exposed for each in obstacles)
+
+
+def _amcheck(run: Examination, survey: Survey, reason: str, obstacles: Sequence[Obstacle]) -> Finding:
     check, expected = "tables and b-trees (amcheck)", "nothing to complain of in any database"
     if run.complaints.count:
         return structural(
@@ -25,30 +31,42 @@ def _amcheck(run: Examination, survey: Survey, reason: str, *, install: bool) ->
             expected=expected,
             meaning="tables or indexes are damaged: do not use this restore; try an older restore point",
         )
-    skipped = survey.without_amcheck(install=install)
-    missing = _not_run(run, survey, skipped, reason)
+    missing, remedy = _not_run(run, survey, reason, obstacles)
     if missing:
-        return structural(check, Status.NOT_CHECKED, missing, expected=expected, meaning=_remedy(skipped))
+        return structural(check, Status.NOT_CHECKED, missing, expected=expected, meaning=remedy)
     return structural(check, Status.PASSED, f"{run.relations} relations in {len(survey.databases)} databases")
 
 
-def _not_run(run: Examination, survey: Survey, skipped: tuple[str, ...], reason: str) -> str:
-    """Why not all was looked at; empty where it was."""
+def _not_run(run: Examination, survey: Survey, reason: str, obstacles: Sequence[Obstacle]) -> tuple[str, str]:
+    """Why not all was looked at, and what helps; empty where it was."""
     if not survey.program:
-        return "there is no pg_amcheck in this image"
-    if skipped:
-        return f"the extension amcheck is not installed in {told(skipped)}"
-    if reason:
-        return reason
-    if run.exit_code == 0 and not run.troubles.count:
-        return ""
-    return f"pg_amcheck ended with exit code {run.exit_code}: {run.troubles}"
+        return "there is no pg_amcheck in this image", _UNKNOWN
+    if not may_run_amcheck(survey.version, obstacles):
+        return _refused(survey.version, obstacles)
+    if survey.without_amcheck:
+        return _not_installed(survey.without_amcheck, obstacles)
+    if reason or (run.exit_code == 0 and not run.troubles.count):
+        return reason, _UNKNOWN
+    return f"pg_amcheck ended with exit code {run.exit_code}: {run.troubles}", _UNKNOWN
 
 
-def _remedy(skipped: tuple[str, ...]) -> str:
-    if skipped:
-        return "install the extension there, or run again with --install-amcheck, which does it"
-    return "what amcheck would have found is not known"
+def _refused(version: str, obstacles: Sequence[Obstacle]) -> tuple[str, str]:
+    if not runs_as_owner(version):
+        return f"amcheck of {version} runs functions of indexes with our rights (CVE-2022-1552)", (
+            "update PostgreSQL to 13.7, 14.3, 15 or later, then verify again"
+        )
+    exposed = [f"{each.exposed} of {each.database}" for each in obstacles if each.exposed]
+    return f"amcheck lies in a schema where others may create functions: {told(exposed)}", (
+        "pg_amcheck might call theirs as superuser. ALTER EXTENSION amcheck SET SCHEMA pg_catalog there, or "
+        "run again with --install-amcheck, which does it"
+    )
+
+
+def _not_installed(databases: Sequence[str], obstacles: Sequence[Obstacle]) -> tuple[str, str]:
+    found = f"the extension amcheck is not installed in {told(databases)}"
+    if reasons := [f"{each.database}: {each.reason}" for each in obstacles if each.reason]:
+        return f"{found} ({told(reasons)})", "install it there as a superuser, in schema pg_catalog"
+    return found, "install the extension there, or run again with --install-amcheck, which does it"
 
 
 def _lost(run: Examination, reason: str) -> Finding:
@@ -73,18 +91,6 @@ def _lost(run: Examination, reason: str) -> Finding:
 
 def _unfinished(run: Examination) -> str:
     return f"it did not come to its end: {run.unmade}" if run.unmade.count else "it did not come to its end"
-
-
-def _sequences(run: Examination, reason: str) -> Finding:
-    check, behind = "sequences", run.behind
-    if not (behind.count or run.looks_ended):
-        return structural(check, Status.NOT_CHECKED, reason or _unfinished(run), expected="none is behind")
-    return remark(
-        Names(behind.count, tuple(behind.first)),
-        check,
-        "the next insert may meet a number that is taken. Some applications choose numbers themselves; "
-        "otherwise somebody has reset the sequence",
-    )
 
 
 def _checksums(run: Examination, survey: Survey, reason: str) -> Finding:

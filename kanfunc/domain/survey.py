@@ -19,14 +19,12 @@ class Names(msgspec.Struct, frozen=True):
 class Database(msgspec.Struct, frozen=True, kw_only=True):
     """One database; `lists` are what is remarkable in it. `bytes` is the size of all its relations.
 
-    amcheck: its extension is installed; available: the server has the files to install it. failure: what
-    PostgreSQL said where the catalogs could not be read.
+    amcheck: its extension is installed. failure: what PostgreSQL said where the catalogs could not be read.
     """
 
     name: str
     bytes: int = 0
     amcheck: bool = False
-    available: bool = False
     lists: Mapping[str, Names] = msgspec.field(default_factory=dict)
     failure: str = ""
 
@@ -47,13 +45,10 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes of all relations."""
         return sum(database.bytes for database in self.databases)
 
-    def without_amcheck(self, *, install: bool) -> tuple[str, ...]:
+    @property
+    def without_amcheck(self) -> tuple[str, ...]:
         """Names of the databases that pg_amcheck cannot look into."""
-        return tuple(
-            each.name
-            for each in self.databases
-            if not (each.amcheck or each.failure or (install and each.available))
-        )
+        return tuple(each.name for each in self.databases if not (each.amcheck or each.failure))
 
     def listed(self, *lists: str) -> Names:
         """All of these lists, of all databases, with the name of the database before each name."""
@@ -116,7 +111,7 @@ def _version(survey: Survey, proof: Proof | None) -> Finding:
             expected="the version in the mark",
             meaning="the mark does not say which version was fenced: compare them by hand",
         )
-    old, new = _numbers(fenced), _numbers(survey.version)
+    old, new = numbers_of(fenced), numbers_of(survey.version)
     good = old[:1] == new[:1] and new >= old
     return structural(
         check,
@@ -129,10 +124,10 @@ def _version(survey: Survey, proof: Proof | None) -> Finding:
     )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers_of(version: str) -> tuple[int, ...]:
     """The numbers of a version.
 
-    >>> _numbers("15.18 (Debian 15.18-0+deb12u1)"), _numbers("18beta1")
+    >>> numbers_of("15.18 (Debian 15.18-0+deb12u1)"), numbers_of("18beta1")
     ((15, 18), (18,))
     """
     number = re.match(r"\d+(\.\d+)*", version)

@@ -1,9 +1,11 @@
 """A client of the database, as applications are: libpq over the network, verified TLS."""
 
 import logging
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,23 +15,17 @@ import psycopg
 from psycopg.adapt import AdaptersMap
 from psycopg.types.string import TextLoader
 
-from kanfunc.domain.content import Answer, Question, Session
-from kanfunc.domain.errors import ClientFailed
+from kanfunc.domain.errors import ClientFailed, Refused
+from kanfunc.domain.inquiry import Answer, Question, Session
+from kanfunc.gateways import sessions
 from kanfunc.gateways.credentials import CERTIFICATE, PASSWORD, Credentials
+from kanfunc.ports import Ask
 
 _CONNECT_SECONDS, _LOCK_SECONDS, _GRACE_SECONDS = 10, 5, 10
 
-# Of the transaction, not of the session: a pooler would hand a session on. Values are printed the same way
-# everywhere, since fingerprints are made of them.
-_SETTINGS = """
-SELECT set_config('statement_timeout', %(statement)s, true), set_config('lock_timeout', %(lock)s, true),
-  set_config('idle_in_transaction_session_timeout', %(statement)s, true),
-  set_config('row_security', %(policies)s, true), set_config('synchronous_commit', 'local', true),
-  set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),
-  set_config('IntervalStyle', 'postgres', true), set_config('bytea_output', 'hex', true),
-  set_config('extra_float_digits', '1', true), set_config('xmlbinary', 'base64', true)
-"""
 _SERVER = "SELECT (pg_postmaster_start_time() AT TIME ZONE 'UTC')::text"
+_END = re.compile(r";\s*(--[^\n]*\s*|/\*.*?\*/\s*)*\Z", re.DOTALL)
+"""The semicolon after a statement, and what may follow it."""
 _TLS = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
@@ -47,27 +43,22 @@ def _texts() -> AdaptersMap:
 
 
 class PsycopgClient:
-    """See DatabaseClient. Each question has a connection of its own."""
+    """See DatabaseClient. Each conversation has a connection of its own."""
 
     def __init__(self, credentials: Credentials, port: int) -> None:
         self._credentials = credentials
         self._port = port
         self._adapters = _texts()
 
-    def ask(self, session: Session, question: Question) -> Answer:
+    @contextmanager
+    def conversation(self, session: Session) -> Iterator[Ask]:
         """See DatabaseClient."""
-        parameters = [list(each) for each in question.parameters] or None
-        with self._session(session, read_only=True, complete=question.complete) as connection:
-            # `stream` fetches row by row, and its protocol takes one statement only: no COMMIT can end
-            # the read-only transaction and go on
-            rows: Any = connection.cursor().stream(question.sql, parameters)
-            with closing(rows):
-                found = tuple(islice(rows, question.limit + 1))
-            return Answer(found[: question.limit], more=len(found) > question.limit)
+        with self._session(session, read_only=True) as connection:
+            yield partial(_answered, connection)
 
     def log_in(self, session: Session) -> str:
         """See DatabaseClient."""
-        with self._session(session, read_only=False, complete=False) as connection:
+        with self._session(session, read_only=False) as connection:
             [(tls,)] = connection.execute(_TLS).fetchall()
             connection.execute("CREATE TEMPORARY TABLE kanfunc_login (value text) ON COMMIT DROP")
             connection.execute("INSERT INTO kanfunc_login VALUES ('written')")
@@ -82,9 +73,7 @@ class PsycopgClient:
         return self._credentials.addresses(user)
 
     @contextmanager
-    def _session(
-        self, session: Session, *, read_only: bool, complete: bool
-    ) -> Iterator[psycopg.Connection[Any]]:
+    def _session(self, session: Session, *, read_only: bool) -> Iterator[psycopg.Connection[Any]]:
         """A transaction with the right server, rolled back in the end. Every error becomes ClientFailed."""
         try:
             with (
@@ -95,11 +84,8 @@ class PsycopgClient:
             ):
                 connection.read_only = read_only
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                limits = {"statement": f"{session.seconds}s", "lock": f"{_LOCK_SECONDS}s"}
-                connection.execute(_SETTINGS, {**limits, "policies": "off" if complete else "on"})
-                _require_server(connection, session.server)
-                if session.role:
-                    connection.execute("SELECT set_config('role', %s, true)", (session.role,))
+                _pin(connection, session)
+                _require_server(connection, session)
                 yield connection
         except psycopg.Error as error:
             raise ClientFailed(" ".join(str(error).split()), sqlstate=error.sqlstate or "") from error
@@ -118,6 +104,7 @@ class PsycopgClient:
             gssencmode="disable",
             target_session_attrs="read-write",
             connect_timeout=_CONNECT_SECONDS,
+            options=sessions.at_startup(session.version, **_limits(session)),
             tcp_user_timeout=(session.seconds + _GRACE_SECONDS) * 1000,
             client_encoding="UTF8",
             application_name="kanfunc",
@@ -143,7 +130,88 @@ class PsycopgClient:
                 "require_auth": "scram-sha-256,md5,password"}  # fmt: skip
 
 
-def _require_server(connection: psycopg.Connection[Any], started: str) -> None:
+def _limits(session: Session) -> dict[str, str]:
+    """What this session sets otherwise than the pins: its transactions say themselves what they may write."""
+    seconds = f"{session.seconds}s"
+    return {
+        "statement_timeout": seconds,
+        "idle_in_transaction_session_timeout": seconds,
+        "lock_timeout": f"{_LOCK_SECONDS}s",
+        "default_transaction_read_only": "off",
+    }
+
+
+def _pin(connection: psycopg.Connection[Any], session: Session) -> None:
+    """Pin the transaction, in which the user then takes on the role."""
+    connection.execute(sessions.in_transaction(connection.info.server_version // 10_000, **_limits(session)))
+    if connection.info.parameter_status("is_superuser") == "on":
+        raise Refused(
+            f"{session.user} is a superuser of {session.database}",
+            expected="checks that log in as a user with the least rights that they need",
+            remedy="name another user for them, as docs/checks.md describes",
+        )
+    if session.role:
+        connection.execute("SELECT set_config('role', %s, true)", (session.role,))
+
+
+def _require_server(connection: psycopg.Connection[Any], session: Session) -> None:
     [(found,)] = connection.execute(_SERVER).fetchall()
-    if found != started:
-        raise ClientFailed(f"the server that answered started at {found}, not at {started}", stranger=True)
+    if found != session.server:
+        raise ClientFailed(
+            f"the server that answered started at {found}, not at {session.server}", stranger=True
+        )
+
+
+def _answered(connection: psycopg.Connection[Any], question: Question) -> Answer:
+    """The answer to one question. `stream` fetches row by row, and its protocol takes one statement only: no
+    COMMIT can end the read-only transaction and go on.
+    """
+    connection.execute(f"SET LOCAL row_security = {'off' if question.complete else 'on'}")
+    parameters = [list(each) if isinstance(each, tuple) else each for each in question.parameters] or None
+    sql = question.sql
+    if question.width is not None:
+        connection.execute("SET LOCAL search_path TO DEFAULT")
+        sql = _narrowed(connection, sql, question.width)
+    rows: Any = connection.cursor().stream(sql, parameters)
+    with closing(rows):
+        found = tuple(islice(rows, question.limit + 1))
+    return Answer(found[: question.limit], more=len(found) > question.limit)
+
+
+def _narrowed(connection: psycopg.Connection[Any], query: str, width: int) -> str:
+    """The query with each of its values cut on the server, in the text that PostgreSQL prints for it.
+
+    What cannot stand in a subquery (SHOW, EXPLAIN, whatever writes) stays as it is.
+    """
+    for inner in (query, _END.sub("", query)):
+        with suppress(psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
+            with connection.transaction():  # a savepoint
+                columns = _columns(connection, inner)
+            return _cut(inner, columns, width)
+    return query
+
+
+def _cut(query: str, columns: int, width: int) -> str:
+    """No cast of a value's type is used, which its owner may have made, and no function or operator of the
+    user's path. NULL is told by num_nulls: to IS NULL a row of nulls is one.
+    """
+    names = [f"c{number}" for number in range(columns)]
+    values = (
+        f"CASE WHEN pg_catalog.num_nulls({name}) OPERATOR(pg_catalog.=) 0"
+        f" THEN pg_catalog.left(pg_catalog.format('%s', {name}), {width}) END"
+        for name in names
+    )
+    alias = f"answer({', '.join(names)})" if names else "answer"
+    return f"SELECT {', '.join(values)} FROM ({query}\n) AS {alias}"  # noqa: S608 - its author's query
+
+
+def _columns(connection: psycopg.Connection[Any], query: str) -> int:
+    """How many columns the query has; nothing of it is run."""
+    whole = f"SELECT * FROM ({query}\n) AS answer"  # noqa: S608 - its author's query
+    for result in (
+        connection.pgconn.prepare(b"", whole.encode()),
+        connection.pgconn.describe_prepared(b""),
+    ):
+        if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
+    return result.nfields

@@ -8,9 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from kanfunc.domain.activity import Activity, Actors
-from kanfunc.domain.codec import Malformed, decode
+from kanfunc.domain.codec import Malformed, decode, encode
 from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecCut, ExecFailed
+from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
@@ -18,9 +19,8 @@ from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.gateways import activityscript, scripts, shell
+from kanfunc.gateways import activityscripts, restorescripts, scripts, shell
 from kanfunc.gateways.podexec import PodExec
-from kanfunc.ports import Bound, Inspection, Replay, Stopped
 
 T = TypeVar("T")
 
@@ -80,32 +80,44 @@ class PodInstances:
     def inspect(self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume]) -> Inspection:
         """See InstanceShell."""
         roots = _roots(instance, volumes)
-        arguments = (MARK_FILE, VERDICT_FILE, *roots.values())
-        output = self._look(ref, instance.name, scripts.INSPECT, *arguments)
+        some = list(shell.portions(roots.values())) or [()]
+        found = [self._inspected(ref, instance.name, each) for each in some]
+        texts = {name: text for each in found for name, text in each.items()}
+        if len({each["digest"] for each in found}) > 1:
+            raise ExecFailed(f"{instance.name} started or stopped while it was looked at", remedy="run again")
+        return Inspection(
+            running=any(each["running"] != "no" for each in found),
+            digest=texts["digest"],
+            files={
+                claim: Inscription(mark=texts[f"mark:{root}"], verdict=texts[f"verdict:{root}"])
+                for claim, root in roots.items()
+            },
+        )
+
+    def _inspected(self, ref: ClusterRef, pod: str, roots: Sequence[str]) -> dict[str, str]:
+        output = self._look(ref, pod, scripts.INSPECT, MARK_FILE, VERDICT_FILE, *roots)
+        files = (f"{kind}:{root}" for kind in ("mark", "verdict") for root in roots)
         with readable(output):
             found = sections(output)
-            return Inspection(
-                running=found["running"] != "no",
-                digest=found["digest"],
-                files={
-                    claim: Inscription(mark=found[f"mark:{root}"], verdict=found[f"verdict:{root}"])
-                    for claim, root in roots.items()
-                },
-            )
+            return {name: found[name] for name in ("digest", "running", *files)}
 
     def inscribe(
         self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], name: str, text: str
     ) -> None:
         """See InstanceShell."""
-        roots = _roots(instance, volumes).values()
-        self._run(ref, instance.name, scripts.INSCRIBE, _FLUSH_SECONDS, name, text, *roots)
+        pieces = ["".join(piece) for piece in shell.portions(text)]
+        for roots in shell.portions(_roots(instance, volumes).values()):
+            for number, piece in enumerate(pieces, 1):
+                first, last = ("yes" if number == end else "no" for end in (1, len(pieces)))
+                arguments = (name, piece, first, last, *roots)
+                self._run(ref, instance.name, scripts.INSCRIBE, _FLUSH_SECONDS, *arguments)
 
     def erase_marks(
         self, ref: ClusterRef, instance: Instance, volumes: Sequence[Volume], fence_id: str
     ) -> None:
         """See InstanceShell."""
-        roots = _roots(instance, volumes).values()
-        self._run(ref, instance.name, scripts.ERASE_MARKS, _LOOK_SECONDS, MARK_FILE, fence_id, *roots)
+        for roots in shell.portions(_roots(instance, volumes).values()):
+            self._run(ref, instance.name, scripts.ERASE_MARKS, _LOOK_SECONDS, MARK_FILE, fence_id, *roots)
 
     def await_streaming(
         self, ref: ClusterRef, primary: str, instance: str, seconds: float, *, caught_up: bool
@@ -122,8 +134,8 @@ class PodInstances:
 
     def activity(self, ref: ClusterRef, primary: str) -> Activity:
         """See InstanceShell."""
-        arguments = activityscript.arguments(_ACTIVITY_SECONDS)
-        output = self._look(ref, primary, activityscript.ACTIVITY, *arguments)
+        arguments = activityscripts.arguments(_ACTIVITY_SECONDS)
+        output = self._look(ref, primary, activityscripts.ACTIVITY, *arguments)
         with readable(output):
             found = sections(output)
             databases = tuple(decoded(line, Actors) for line in found["databases"].splitlines())
@@ -134,15 +146,23 @@ class PodInstances:
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """See InstanceShell."""
-        output = self._run(ref, primary, scripts.PRIMARY_FACTS, _LOOK_SECONDS, xid)
+        output = self._run(ref, primary, restorescripts.PRIMARY_FACTS, _LOOK_SECONDS, xid)
         with readable(output):
             found = sections(output)
             return msgspec.structs.replace(decoded(found["facts"], PrimaryFacts), history=found["history"])
 
+    def superusers(self, ref: ClusterRef, primary: str, users: Sequence[str]) -> tuple[str, ...]:
+        """See InstanceShell."""
+        found: list[str] = []
+        for some in shell.portions(users):
+            output = self._look(ref, primary, restorescripts.SUPERUSERS, encode(some))
+            found += decoded(output, list[str])
+        return tuple(found)
+
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         """See InstanceShell."""
         arguments = (f"{switch.child}", f"{switch.position}")
-        output = self._run(ref, instance, scripts.PROMOTION, _LOOK_SECONDS, *arguments)
+        output = self._run(ref, instance, restorescripts.PROMOTION, _LOOK_SECONDS, *arguments)
         with readable(output):
             found = sections(output)
             written = found["history"]
@@ -154,7 +174,7 @@ class PodInstances:
     def resumption(self, ref: ClusterRef, instance: str, proof: Proof) -> ResumptionFacts:
         """See InstanceShell."""
         arguments = (f"{proof.timeline}", f"{proof.shutdown_checkpoint}")
-        output = self._run(ref, instance, scripts.RESUMPTION, _LOOK_SECONDS, *arguments)
+        output = self._run(ref, instance, restorescripts.RESUMPTION, _LOOK_SECONDS, *arguments)
         with readable(output):
             found = sections(output)
             return ResumptionFacts(checkpoint=found["checkpoint"], first_commit=found["commit"])

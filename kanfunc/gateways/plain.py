@@ -24,9 +24,17 @@ class AnyObjects(CustomObjectsApi):
 
         `stream` itself needs the models, and swaps a method while it connects, which threads would notice.
         """
+        url, headers = self.exec_request(namespace, pod, container, argv)
+        configuration = self.api_client.configuration
+        connect = ws_client.websocket_call
+        return connect(configuration, "GET", url, headers=headers, _preload_content=False)  # type: ignore[no-untyped-call]  # client's gap
+
+    def exec_request(
+        self, namespace: str, pod: str, container: str, argv: list[str]
+    ) -> tuple[str, dict[str, str]]:
+        """The URL that asks for a command in a pod, and its headers."""
         switches = [("stdin", "false"), ("stdout", "true"), ("stderr", "true"), ("tty", "false")]
-        api = self.api_client
-        method, url, headers, *_ = api.param_serialize(
+        _, url, headers, *_ = self.api_client.param_serialize(
             "GET",
             "/api/v1/namespaces/{namespace}/pods/{name}/exec",
             {"namespace": namespace, "name": pod},
@@ -35,9 +43,8 @@ class AnyObjects(CustomObjectsApi):
             auth_settings=["BearerToken"],
             collection_formats={"command": "multi"},
         )
-        url = url.replace("%20", "+")  # as kubectl does: some proxies refuse a request line of over 8 kB
-        connect = ws_client.websocket_call
-        return connect(api.configuration, method, url, headers=headers, _preload_content=False)  # type: ignore[no-untyped-call]  # client's gap
+        # shorter, and as kubectl does: some proxies refuse a request line of over 8 kB
+        return url.replace("%20", "+"), headers
 
 
 class _Client(client.ApiClient):

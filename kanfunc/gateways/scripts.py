@@ -9,11 +9,11 @@ An instance runs while its postmaster.pid is there, or while any PostgreSQL proc
 outlive a postmaster that was killed.
 """
 
-from kanfunc.gateways.shell import QUERYING
+from kanfunc.gateways.shell import BASICS, QUERYING, script
 
-PRELUDE = (
-    QUERYING
-    + """
+_FILES = script(
+    BASICS,
+    """
 running() {
   [ ! -e "$PGDATA/postmaster.pid" ] || return 0
   for process in /proc/[0-9]*; do
@@ -27,12 +27,12 @@ digest() {
   hash=$(sha256sum "$PGDATA/global/pg_control") written=$(stat -c %y "$PGDATA/global/pg_control")
   printf '%s %s\\n' "${hash%% *}" "$written"
 }
-"""
+""",
 )
 
-REPLICATION = (
-    PRELUDE
-    + """
+REPLICATION = script(
+    QUERYING,
+    """
 sql <<'SQL'
 select json_build_object(
   'in_recovery', pg_is_in_recovery(),
@@ -42,28 +42,28 @@ select json_build_object(
       'name', application_name, 'state', coalesce(state, ''), 'sync_state', coalesce(sync_state, ''),
       'replay_lsn', replay_lsn::text)) from pg_stat_replication), '[]'::json));
 SQL
-"""
+""",
 )
 
 # One transaction of our own: its flush carries every earlier commit to disk, and it waits for no standby.
-EMIT_BOUND = (
-    PRELUDE
-    + """
-PGOPTIONS='-c statement_timeout=10s -c lock_timeout=5s' sql -v id="$1" <<'SQL'
+EMIT_BOUND = script(
+    QUERYING,
+    """
+pin default_transaction_read_only=off statement_timeout=10s
+sql -v id="$1" <<'SQL'
 begin;
-set local synchronous_commit = local;
 select pg_current_xact_id();
 select pg_logical_emit_message(true, 'kanfunc', :'id');
 commit;
 select pg_current_wal_flush_lsn();
 SQL
-"""
+""",
 )
 
 # Prints whether $1 was replayed within $2 seconds, the position, and the age of the newest known commit.
-AWAIT_REPLAY = (
-    PRELUDE
-    + """
+AWAIT_REPLAY = script(
+    QUERYING,
+    """
 end=$(( $(date +%s) + $2 ))
 while :; do
   state=$(sql -v bound="$1" <<'SQL'
@@ -76,14 +76,14 @@ SQL
   sleep 0.1
 done
 printf '%s\\n' "$state"
-"""
+""",
 )
 
 # Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say. pg_waldump is
 # given the files by name: else it learns the segment size from any file, and fails where that is still empty.
-AWAIT_STOPPED = (
-    PRELUDE
-    + """
+AWAIT_STOPPED = script(
+    _FILES,
+    """
 while running; do sleep 0.1; done
 exec 3>&1
 section control
@@ -117,13 +117,13 @@ section version
 pg_controldata -V
 section digest
 digest
-"""
+""",
 )
 
 # $1: mark file, $2: verdict file, then the volume roots.
-INSPECT = (
-    PRELUDE
-    + """
+INSPECT = script(
+    _FILES,
+    """
 mark=$1 verdict=$2; shift 2
 section digest
 digest
@@ -133,41 +133,45 @@ for root in "$@"; do
 done
 section running
 if running; then echo yes; else echo no; fi
-"""
+""",
 )
 
-# $1: file name, $2: its text, then the volume roots. Written beside and renamed, so that a file is whole or
-# not there; then everything on that volume, PostgreSQL's files included, is forced to disk.
-INSCRIBE = (
-    PRELUDE
-    + """
-name=$1 text=$2; shift 2
+# $1: file name, $2: a piece of its text, $3: yes for the first one, $4: yes for the last one, then the volume
+# roots. Written beside and renamed, so that a file is whole or not there; then everything on that volume,
+# PostgreSQL's files included, is forced to disk.
+INSCRIBE = script(
+    BASICS,
+    """
+name=$1 piece=$2 first=$3 last=$4; shift 4
 umask 077
 for root in "$@"; do
-  printf '%s' "$text" > "$root/.$name.new"
-  sync "$root/.$name.new"
-  mv "$root/.$name.new" "$root/$name"
+  new="$root/.$name.new"
+  [ "$first" != yes ] || : > "$new"
+  printf '%s' "$piece" >> "$new"
+  [ "$last" = yes ] || continue
+  sync "$new"
+  mv "$new" "$root/$name"
   sync "$root"
   sync -f "$root"
 done
-"""
+""",
 )
 
 # $1: mark file, $2: fence id, then the volume roots.
-ERASE_MARKS = (
-    PRELUDE
-    + """
+ERASE_MARKS = script(
+    BASICS,
+    """
 name=$1 id=$2; shift 2
 for root in "$@"; do
   if [ -e "$root/$name" ] && grep -qF -- "\\"$id\\"" "$root/$name"; then rm -f "$root/$name"; sync "$root"; fi
 done
-"""
+""",
 )
 
 # $1: instance, $2: seconds, $3: yes when it must have replayed what the primary has now.
-AWAIT_STREAMING = (
-    PRELUDE
-    + """
+AWAIT_STREAMING = script(
+    QUERYING,
+    """
 end=$(( $(date +%s) + $2 ))
 goal=0/0; [ "$3" != yes ] || goal=$(sql -c 'select pg_current_wal_flush_lsn()')
 while :; do
@@ -180,69 +184,18 @@ SQL
   [ "$(date +%s)" -lt "$end" ] || { echo no; exit 0; }
   sleep 0.2
 done
-"""
+""",
 )
 
 # $1: seconds.
-AWAIT_WRITABLE = (
-    PRELUDE
-    + """
+AWAIT_WRITABLE = script(
+    QUERYING,
+    """
 end=$(( $(date +%s) + $1 ))
 while :; do
   [ "$(sql -c 'select pg_is_in_recovery()' 2>/dev/null || true)" != f ] || { echo yes; exit 0; }
   [ "$(date +%s)" -lt "$end" ] || { echo no; exit 0; }
   sleep 0.2
 done
-"""
-)
-
-# $1: xid. The timeline is read from the WAL that is written now: the control file learns of it later.
-PRIMARY_FACTS = (
-    PRELUDE
-    + """
-section facts
-sql -v xid="$1" <<'SQL'
-with now as (
-  select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as timeline)
-select json_build_object(
-  'system_identifier', (select system_identifier::text from pg_control_system()),
-  'timeline', timeline,
-  'version', current_setting('server_version'),
-  'started', (pg_postmaster_start_time() at time zone 'UTC')::text,
-  'xid_status', case when :'xid'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'in the future'
-                     else pg_xact_status(:'xid'::xid8) end)
-from now;
-SQL
-section history
-file=$(sql -c "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").history
-if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
-"""
-)
-
-# $1: timeline, $2: shutdown checkpoint. What stands there, and the first commit after it.
-RESUMPTION = (
-    PRELUDE
-    + """
-wal() { pg_waldump -p "$PGDATA/pg_wal" -t "$@" 2>/dev/null || true; }
-section checkpoint
-wal "$1" -s "$2" -n 1
-section commit
-wal "$1" -s "$2" -r Transaction | grep -m 1 -E 'desc: (COMMIT|ABORT)' || true
-"""
-)
-
-# $1: the new timeline, $2: where it begins. The end of recovery is its first record, unless a torn one had to
-# be written over. No more is asked for than need be: pg_waldump waits 5 s for a segment that is not there.
-PROMOTION = (
-    PRELUDE
-    + """
-section record
-first() {
-  pg_waldump -p "$PGDATA/pg_wal" -t "$1" -s "$2" -r XLOG -n "$3" 2>/dev/null | grep -F END_OF_RECOVERY
-}
-first "$1" "$2" 1 || first "$1" "$2" 3 || true
-section history
-file="$PGDATA/pg_wal/$(printf '%08X' "$1").history"
-if [ -e "$file" ]; then stat -c %Y "$file"; fi
-"""
+""",
 )

@@ -7,10 +7,10 @@ from uuid import uuid4
 import msgspec
 
 from kanfunc.domain.errors import KanfuncError
-from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.examination import ExaminationLimits, Obstacle
 from kanfunc.domain.survey import Database, Survey
 from kanfunc.domain.world import ClusterRef
-from kanfunc.gateways import shell
+from kanfunc.gateways import amcheckscripts, shell
 from kanfunc.gateways import structurescripts as scripts
 from kanfunc.gateways.instances import decoded, readable, sections
 from kanfunc.gateways.podexec import PodExec
@@ -28,18 +28,27 @@ class PodStructure:
     def survey(self, ref: ClusterRef, primary: str, seconds: float) -> Survey:
         """See StructureShell."""
         with self._named(ref, primary) as name:
-            output = self._run(ref, primary, seconds, scripts.SURVEY, name)
+            output = self._run(ref, primary, seconds, scripts.SURVEY, name, f"{seconds:.0f}")
         with readable(output):
             found = sections(output)
             databases = tuple(decoded(line, Database) for line in found["databases"].splitlines())
             return msgspec.structs.replace(decoded(found["cluster"], Survey), databases=databases)
 
-    @contextmanager
-    def examining(self, ref: ClusterRef, primary: str, limits: ExaminationLimits) -> Iterator[Follow]:
+    def prepare(self, ref: ClusterRef, primary: str, limits: ExaminationLimits) -> tuple[Obstacle, ...]:
         """See StructureShell."""
-        install = "yes" if limits.install_amcheck else "no"
+        arguments = (f"{limits.seconds:.0f}", "yes" if limits.install_amcheck else "no")
         with self._named(ref, primary) as name:
-            argv = shell.argv(scripts.EXAMINE, name, f"{limits.jobs}", install)
+            output = self._run(ref, primary, limits.seconds, amcheckscripts.PREPARE, name, *arguments)
+        return tuple(decoded(line, Obstacle) for line in output.splitlines())
+
+    @contextmanager
+    def examining(
+        self, ref: ClusterRef, primary: str, limits: ExaminationLimits, *, amcheck: bool
+    ) -> Iterator[Follow]:
+        """See StructureShell."""
+        arguments = (f"{limits.seconds:.0f}", f"{limits.jobs}", "yes" if amcheck else "no")
+        with self._named(ref, primary) as name:
+            argv = shell.argv(amcheckscripts.EXAMINE, name, *arguments)
             with self._pods.begun(ref.namespace, primary, argv, limits.seconds) as running:
                 yield running.follow
 
@@ -54,5 +63,5 @@ class PodStructure:
                 self._run(ref, primary, _CANCEL_SECONDS, scripts.CANCEL, name)
             raise
 
-    def _run(self, ref: ClusterRef, primary: str, seconds: float, script: str, name: str) -> str:
-        return self._pods.run(ref.namespace, primary, shell.argv(script, name), seconds)
+    def _run(self, ref: ClusterRef, primary: str, seconds: float, script: str, *arguments: str) -> str:
+        return self._pods.run(ref.namespace, primary, shell.argv(script, *arguments), seconds)

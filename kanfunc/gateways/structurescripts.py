@@ -4,20 +4,15 @@ A database's name reaches psql by PGDATABASE: an argument `a=b` would be read as
 Names of tables become SQL only inside PostgreSQL, by format('%I').
 """
 
-from kanfunc.gateways.shell import QUERYING
+from kanfunc.gateways.shell import QUERYING, script
 
-# $1: name of the run, by which its connections are ended when we are. Limits that somebody has set for this
-# role do not apply; a backend whose client is gone ends. A database is listed by its oid where the shell
-# might not take its name for one word.
-_SESSIONS = (
-    QUERYING
-    + """
+# $1: name of the run, by which its connections are ended when we are; $2: seconds for one statement.
+# A database is listed by its oid where the shell might not take its name for one word.
+SESSIONS = script(
+    QUERYING,
+    """
 export PGAPPNAME="$1"
-PGOPTIONS='-c statement_timeout=0 -c lock_timeout=0 -c jit=off -c max_parallel_workers_per_gather=0'
-version=$(cat "$PGDATA/PG_VERSION")
-[ "$version" -lt 14 ] || PGOPTIONS="$PGOPTIONS -c client_connection_check_interval=2s"
-[ "$version" -lt 17 ] || PGOPTIONS="$PGOPTIONS -c transaction_timeout=0"
-export PGOPTIONS
+pin statement_timeout="${2}s"
 databases() {
   sql <<'SQL'
 select case when datname ~ '^[a-z_]\\w*$' then datname else oid::text end
@@ -30,14 +25,18 @@ named() {
 select datname from pg_database where oid = :oid;
 SQL
 }
-"""
+within() {
+  PGDATABASE=$1; export PGDATABASE; shift
+  psql -XAtq -v VERBOSITY=terse -U postgres "$@"
+}
+""",
 )
 
 # What catalogs and file sizes say: one line of JSON for the cluster, then one for each database. Lists are
 # cut after ten names.
-SURVEY = (
-    _SESSIONS
-    + """
+SURVEY = script(
+    SESSIONS,
+    """
 section cluster
 amcheck=no; if command -v pg_amcheck >/dev/null; then amcheck=yes; fi
 sql -v amcheck="$amcheck" <<'SQL'
@@ -55,7 +54,7 @@ select json_build_object(
 SQL
 section databases
 look() {
-  PGDATABASE="$1" psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres 2>&1 <<'SQL'
+  within "$1" -v ON_ERROR_STOP=1 2>&1 <<'SQL'
 select current_setting('server_version_num')::int >= 150000 as versioned \\gset
 \\if :versioned
 select datcollversion is not null
@@ -106,7 +105,6 @@ select json_build_object(
   'name', current_database(),
   'bytes', (select coalesce(sum(bytes), 0) from stored),
   'amcheck', exists (select from pg_extension where extname = 'amcheck'),
-  'available', exists (select from pg_available_extensions where name = 'amcheck'),
   'lists', (select coalesce(json_object_agg(list, found), '{}') from lists));
 SQL
 }
@@ -118,121 +116,13 @@ select json_build_object('name', :'name', 'failure', :'failure');
 SQL
   fi
 done
-"""
-)
-
-# $2: connections of pg_amcheck, $3: yes to install its extension, and pg_visibility.
-#
-# Beside pg_amcheck, and in the same order, so that a table that both read is read from disk once: is a page
-# lost that the visibility map calls visible? The page says so itself: PD_ALL_VISIBLE (4) in pd_flags, at byte
-# 10, or 11 on a big-endian machine (bufpage.h). That bit is looked for in the files, 128 pages at a time, at
-# a third of what pg_visibility takes for it. Of a page without it, because it is lost, not visible, or newer
-# in memory, pg_visibility knows more; it is asked twice, because an update clears page and map one after the
-# other. Where it is not installed it is made in a transaction that ends with the session, undone; no event
-# trigger sees it. Then: which sequences are behind their columns? What cannot be read is amcheck's to find;
-# of an error only the code is told, which nobody reads.
-EXAMINE = (
-    _SESSIONS
-    + """
-look() {
-  psql -XAtq -v ON_ERROR_ROLLBACK=on -v VERBOSITY=verbose -v install="$1" -v piece=128 -U postgres <<'SQL'
-select :'install' <> 'yes' as passing, exists (
-    select from pg_available_extensions where name = 'pg_visibility' and installed_version is null)
-    as absent \\gset
-\\if :absent
-\\if :passing
-begin read write;
-set local session_replication_role = replica;
-\\endif
-create extension pg_visibility with schema pg_catalog;
-\\endif
-select count(*) = 1 as there, quote_ident(min(nspname)) as schema
-  from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'pg_visibility' \\gset
-\\if :there
-select setting as segment from pg_settings where name = 'segment_size' \\gset
-select current_setting('block_size') as page \\gset
-select string_agg(format('(get_byte(bytes, %s) | get_byte(bytes, %s))', at + 10, at + 11), ' & ') as flags
-  from generate_series(0, :piece * :page - 1, :page) as at \\gset
-prepare lost(regclass) as
-select json_build_object('lost', count(*), 'page', min(block))
-  from (
-    select start, pages, pg_read_binary_file(path || coalesce('.' || nullif(start / :segment, 0), ''),
-                                             start % :segment * :page, :piece * :page, true) as bytes
-      from (select pg_relation_filepath($1) as path, pg_relation_size($1) / :page as pages) as file
-      cross join lateral generate_series(0, pages - 1, :piece) as start
-    offset 0) as piece
-  cross join lateral generate_series(start, case
-    when octet_length(bytes) = :piece * :page and (:flags) & 4 > 0 then start
-    else least(start + :piece, pages) end - 1) as block
-  cross join lateral (select (block - start)::int * :page as at) as place
- where (octet_length(bytes) >= at + :page
-        and (get_byte(bytes, at + 10) | get_byte(bytes, at + 11)) & 4 > 0) is not true
-   and (select all_visible from :schema.pg_visibility_map($1, block))
-   and (select all_visible and not pd_all_visible from :schema.pg_visibility($1, block))
-   and (select all_visible and not pd_all_visible from :schema.pg_visibility($1, block));
-select format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
-       format('execute lost(%L)', name)
-  from pg_class c join pg_namespace n on n.oid = relnamespace
-  cross join lateral format('%I.%I', nspname, relname) as name
- where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0
- order by relpages desc \\gexec
-\\else
-select json_build_object('blind', current_database());
-\\endif
-\\set VERBOSITY sqlstate
-select format(
-  'select json_build_object(''behind'', format(''%%s: %%s is at %%s, %%s at %%s'', current_database(),
-     %L, %s, %L, %s(%I))) from %I.%I having %s(%I) %s %s',
-  s.oid::regclass, last, format('%I.%I.%I', nspname, r.relname, attname), used, attname,
-  nspname, r.relname, used, attname, beyond, last)
-  from pg_sequence q
-  cross join lateral (select
-    coalesce(pg_sequence_last_value(seqrelid), seqstart - seqincrement) as last,
-    case when seqincrement > 0 then 'max' else 'min' end as used,
-    case when seqincrement > 0 then '>' else '<' end as beyond) as v
-  join pg_class s on s.oid = seqrelid
-  join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = seqrelid
-   and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjsubid > 0
-  join pg_class r on r.oid = d.refobjid and r.relkind in ('r', 'p')
-  join pg_namespace n on n.oid = r.relnamespace
-  join pg_attribute a on a.attrelid = r.oid and a.attnum = d.refobjsubid
-   and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
- where exists (select from pg_index i where i.indrelid = r.oid and i.indkey[0] = a.attnum and i.indisvalid)
- \\gexec
-SQL
-}
-looks() {
-  for database in $(databases); do
-    PGDATABASE=$(named "$database")
-    export PGDATABASE
-    look "$1"
-  done
-  echo end
-}
-looks "$3" 2>&1 | sed -u 's/^/looks:/' &
-if command -v pg_amcheck >/dev/null; then
-  install=; [ "$3" != yes ] || install=--install-missing
-  exec 4>&1
-  {
-    {
-      code=0
-      pg_amcheck --all -U postgres --jobs="$2" --progress $install 2>&3 || code=$?
-      echo "exit $code" >&3
-    } | sed -u '1,200!d;s/^/complaint:/' >&4
-  } 3>&1 | sed -u 's/^/amcheck:/'
-fi
-wait
-sql <<'SQL'
-select 'after:' || json_build_object('checksum_failures', coalesce(sum(checksum_failures), 0))
-  from pg_stat_database;
-SQL
-"""
+""",
 )
 
 # $1: name of the run. Its connections are ended until none comes again; what had them then ends by itself.
-CANCEL = (
-    QUERYING
-    + """
+CANCEL = script(
+    QUERYING,
+    """
 end=$(( $(date +%s) + 10 ))
 quiet=0
 while [ "$quiet" -lt 5 ] && [ "$(date +%s)" -lt "$end" ]; do
@@ -243,5 +133,5 @@ SQL
   if [ "$ended" = 0 ]; then quiet=$(( quiet + 1 )); else quiet=0; fi
   sleep 0.2
 done
-"""
+""",
 )

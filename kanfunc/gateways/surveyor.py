@@ -16,7 +16,7 @@ from kanfunc.domain.surroundings import Right, Watcher
 from kanfunc.domain.world import ClusterRef, Manifest
 from kanfunc.gateways.kubeclient import REQUEST_SECONDS, items, read, translated
 from kanfunc.gateways.podexec import PodExec
-from kanfunc.gateways.shell import QUERYING, argv
+from kanfunc.gateways.shell import QUERYING, argv, script
 
 T = TypeVar("T")
 
@@ -24,9 +24,9 @@ _LOOK_SECONDS = 60.0
 _WATCHDOG = "app.kubernetes.io/name=edb-kasten"
 
 # A slot belongs to the standby whose walsender has it.
-CAPACITY = (
-    QUERYING
-    + """
+CAPACITY = script(
+    QUERYING,
+    """
 free=$(df -Pk "$PGDATA/pg_wal/." | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)
 sql -v free="$free" <<'SQL'
 select json_build_object(
@@ -43,7 +43,7 @@ select json_build_object(
   'free', :'free'::bigint * 1024)
 from pg_stat_wal;
 SQL
-"""
+""",
 )
 
 

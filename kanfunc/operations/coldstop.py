@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from kanfunc.domain.coldness import COLD_PRIMARY, COLD_STANDBY, end_of_wal
 from kanfunc.domain.errors import ExecFailed, Unproven, WaitTimeout
+from kanfunc.domain.facts import Bound, Stopped
 from kanfunc.domain.preflight import Plan
 from kanfunc.domain.record import Proof, Record
 from kanfunc.operations.placement import place_fence
-from kanfunc.ports import Bound, Ports, Stopped
+from kanfunc.ports import Ports
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kanfunc.domain.checks import Check, Checks, LoginCheck
-from kanfunc.domain.content import Session, finding, judge, not_checked, question_of
-from kanfunc.domain.errors import ClientFailed
+from kanfunc.domain.content import inquiry
+from kanfunc.domain.errors import ClientFailed, Refused
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.hazards import addresses
+from kanfunc.domain.inquiry import Inquiry, Session, finding, not_checked
+from kanfunc.domain.survey import numbers_of
+from kanfunc.domain.timeline import PrimaryFacts
 from kanfunc.domain.world import ClusterRef
-from kanfunc.ports import Clock, DatabaseClient, Journal
+from kanfunc.ports import Ask, Clock, DatabaseClient, InstanceShell, Journal
 
 _NOT_MADE = {
     "57014": "it took too long: raise its timeout",
@@ -35,17 +38,18 @@ def content_of(
     journal: Journal,
     clock: Clock,
     *,
-    server: str,
+    facts: PrimaryFacts,
     fenced: datetime | None,
     tolerance: timedelta,
 ) -> list[Finding]:
     """Make every check, one after another.
 
-    server: when the restored primary's postmaster started. fenced: when the fence was placed.
+    facts: of the restored primary, which must be who answers. fenced: when the fence was placed.
+    Raises Refused where a check logs in as a superuser.
     """
     made = []
     for check in plan.checks.checks:
-        session = _session(check, ref, server, plan)
+        session = _session(check, ref, facts, plan)
         start = clock.monotonic()
         made.append(_made(check, session, fenced, plan.client, tolerance))
         took = round(clock.monotonic() - start, 3)
@@ -53,20 +57,37 @@ def content_of(
     return made
 
 
+def require_plain_users(ref: ClusterRef, primary: str, plan: ContentPlan, shell: InstanceShell) -> None:
+    """Raises Refused where a check would log in with rights over the whole server: what the owners of tables
+    have attached to them would run with these.
+    """
+    if found := shell.superusers(ref, primary, _users(plan)):
+        raise Refused(
+            f"checks log in to {ref} as {', '.join(found)}, who is a superuser or can become one",
+            expected="a user with the least rights that the checks need",
+            left="the restored cluster; no check was made",
+            remedy="name another user for them, as docs/checks.md describes",
+        )
+
+
+def _users(plan: ContentPlan) -> list[str]:
+    return sorted({plan.checks.user(check) for check in plan.checks.checks})
+
+
 def address_warnings(ref: ClusterRef, plan: ContentPlan) -> list[Finding]:
     """Where the Secrets of the checks' users, as far as they are mounted, still lead to the source."""
-    users = sorted({plan.checks.user(check) for check in plan.checks.checks})
-    return [warning for user in users for warning in addresses(user, plan.client.addresses(user), ref)]
+    return [warning for user in _users(plan) for warning in addresses(user, plan.client.addresses(user), ref)]
 
 
-def _session(check: Check, ref: ClusterRef, server: str, plan: ContentPlan) -> Session:
+def _session(check: Check, ref: ClusterRef, facts: PrimaryFacts, plan: ContentPlan) -> Session:
     return Session(
         host=plan.host or f"{ref.name}-rw.{ref.namespace}.svc",
         database=plan.checks.database(check),
         user=plan.checks.user(check),
         role=plan.checks.role(check),
         method=check.method if isinstance(check, LoginCheck) else None,
-        server=server,
+        server=facts.started,
+        version=numbers_of(facts.version)[0],
         seconds=plan.checks.seconds(check),
     )
 
@@ -77,9 +98,21 @@ def _made(
     try:
         if isinstance(check, LoginCheck):
             return _login(check, session, client.log_in(session))
-        return judge(check, client.ask(session, question_of(check)), fenced, tolerance)
+        with client.conversation(session) as ask:
+            return _held(inquiry(check, fenced, tolerance), ask)
     except ClientFailed as failure:
         return _failed(check, session, failure)
+
+
+def _held(inquiry: Inquiry, ask: Ask) -> Finding:
+    """Put each question that comes up, to the end."""
+    try:
+        question = next(inquiry)
+        while True:
+            question = inquiry.send(ask(question))
+    except StopIteration as end:
+        found: Finding = end.value
+        return found
 
 
 def _login(check: LoginCheck, session: Session, tls: str) -> Finding:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from kanfunc.domain.errors import KanfuncError, Refused, StillStanding, Terminated
+from kanfunc.domain.facts import Bound
 from kanfunc.domain.preflight import Plan, plan_fence, require_replication
 from kanfunc.domain.record import Changes, Record, State, Verdict, own_record_of, written
 from kanfunc.domain.world import Cluster, ClusterRef
@@ -17,7 +18,7 @@ from kanfunc.operations.seal import seal
 from kanfunc.operations.takeover import inherit_proof, release_predecessor
 from kanfunc.operations.together import together
 from kanfunc.operations.waiting import edit
-from kanfunc.ports import Bound, Ports
+from kanfunc.ports import Ports
 
 
 @dataclass(frozen=True)

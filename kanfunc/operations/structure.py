@@ -1,10 +1,10 @@
 """How deep the structure of a restored database is sound: the measurements behind the findings."""
 
 from kanfunc.domain.errors import ExecFailed, ExecForbidden
-from kanfunc.domain.examination import Examination, ExaminationLimits, Progress
+from kanfunc.domain.examination import Examination, ExaminationLimits, Obstacle, Progress
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.record import Proof
-from kanfunc.domain.soundness import judge_examination
+from kanfunc.domain.soundness import judge_examination, may_run_amcheck
 from kanfunc.domain.survey import Survey, judge_survey, unseen
 from kanfunc.domain.world import ClusterRef
 from kanfunc.ports import Ports
@@ -14,17 +14,26 @@ _TELL_SECONDS = 10.0
 
 
 def structure_of(
-    ref: ClusterRef, primary: str, proof: Proof | None, ports: Ports, limits: ExaminationLimits
+    ref: ClusterRef,
+    primary: str,
+    proof: Proof | None,
+    ports: Ports,
+    limits: ExaminationLimits,
+    *,
+    version: str,
 ) -> list[Finding]:
-    """Look at every database of the primary. proof: of the mark, where there is one.
+    """Look at every database of the primary. version: of its PostgreSQL; proof: of the mark, if there is one.
 
     What could not be looked at, or not to the end, is not checked; the damage seen until then is told.
     Raises ExecForbidden.
     """
     run, survey, reason = Examination(), None, ""
+    obstacles: tuple[Obstacle, ...] = ()
     teller = _Teller(run, str(ref), ports)
     try:
-        with ports.structure.examining(ref, primary, limits) as follow:
+        obstacles = ports.structure.prepare(ref, primary, limits)
+        amcheck = may_run_amcheck(version, obstacles)
+        with ports.structure.examining(ref, primary, limits, amcheck=amcheck) as follow:
             survey = _survey(ref, primary, ports, limits.seconds)
             follow(teller.read)
     except ExecForbidden:
@@ -35,7 +44,7 @@ def structure_of(
         reason = failure.found
         ports.journal.warn("structure not looked at to the end", cluster=str(ref), reason=reason)
     findings = judge_survey(survey, proof)
-    return findings + judge_examination(run, survey, reason, install=limits.install_amcheck)
+    return findings + judge_examination(run, survey, reason, obstacles)
 
 
 def _survey(ref: ClusterRef, primary: str, ports: Ports, seconds: float) -> Survey:

@@ -14,7 +14,7 @@ from kanfunc.domain.record import Changes, Record, State, record_of, relic_clear
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
 from kanfunc.operations.activity import activity_warnings
-from kanfunc.operations.content import ContentPlan, address_warnings, content_of
+from kanfunc.operations.content import ContentPlan, address_warnings, content_of, require_plain_users
 from kanfunc.operations.identity import identity_of
 from kanfunc.operations.outcome import keep_outcome
 from kanfunc.operations.recovery import await_primary, await_replicas
@@ -75,6 +75,8 @@ def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limit
     """
     relic = _clear_relic(ref, ports)
     primary = await_primary(ref, ports, limits.primary)
+    if limits.content:
+        require_plain_users(ref, primary.name, limits.content, ports.shell)
     await_replicas(ref, primary, ports, limits.replicas)
     world = ports.api.world(ref)
     expected = [expected_id] if expected_id else []
@@ -127,7 +129,14 @@ def _examine(
     proof = identity.adopted.mark.proof if identity.adopted else None
     if Tier.STRUCTURE in limits.depth.tiers:
         with tiers.timed(Tier.STRUCTURE):
-            tiers.findings += structure_of(world.cluster.ref, primary.name, proof, ports, limits.structure)
+            tiers.findings += structure_of(
+                world.cluster.ref,
+                primary.name,
+                proof,
+                ports,
+                limits.structure,
+                version=identity.facts.version,
+            )
     if plan:
         with tiers.timed(Tier.CONTENT):
             tiers.findings += content_of(
@@ -135,7 +144,7 @@ def _examine(
                 plan,
                 ports.journal,
                 ports.clock,
-                server=identity.facts.started,
+                facts=identity.facts,
                 fenced=proof.bound_at if proof else None,
                 tolerance=tolerance,
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kanfunc.domain.content import Session
+from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.gateways.client import PsycopgClient
 from kanfunc.gateways.credentials import Credentials
 from tests.lab.certificates import KeyPair
@@ -77,5 +77,16 @@ def started(site: Site) -> str:
 @pytest.fixture
 def session(site: Site) -> Session:
     return Session(
-        host=HOST, database="app", user="app", role=None, method=None, server=started(site), seconds=5
-    )
+        host=HOST, database="app", user="app", role=None, method=None,
+        server=started(site), version=version(site), seconds=5,
+    )  # fmt: skip
+
+
+def version(site: Site) -> int:
+    [(number,)] = site.primary.sql("SHOW server_version_num")
+    return int(number) // 10_000
+
+
+def ask(site: Site, folder: Path, session: Session, question: Question) -> Answer:
+    with client(site, folder).conversation(session) as put:
+        return put(question)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kanfunc.domain.content import Question, Session
 from kanfunc.domain.errors import ClientFailed
+from kanfunc.domain.inquiry import Question, Session
 from kanfunc.gateways.client import PsycopgClient
 from kanfunc.gateways.credentials import Credentials
-from tests.client.conftest import HOST, LONG_AGO, PASSWORD, client, show
+from tests.client.conftest import HOST, LONG_AGO, PASSWORD, ask, client, show
 from tests.lab.certificates import Authority
 from tests.lab.test_postgres import Site
 
@@ -31,20 +31,20 @@ def test_values_come_as_postgresql_prints_them(site: Site, folder: Path, session
         "SELECT true, null, 1.50, 'infinity'::timestamptz, '2026-11-23 10:00+02'::timestamptz, "
         "'\\xff'::bytea, ARRAY[1], '100%', '{\"a\": 1}'::json"
     )
-    assert client(site, folder).ask(session, Question(sql)).rows == (
+    assert ask(site, folder, session, Question(sql, width=100)).rows == (
         ("t", None, "1.50", "infinity", "2026-11-23 08:00:00+00", "\\xff", "{1}", "100%", '{"a": 1}'),
     )
 
 
 def test_no_more_rows_are_fetched_than_are_of_interest(site: Site, folder: Path, session: Session) -> None:
-    endless = Question("SELECT generate_series(1, 10000000000)", limit=2)
-    found = client(site, folder).ask(session, endless)
+    endless = Question("SELECT generate_series(1, 10000000000)", limit=2, width=20)
+    found = ask(site, folder, session, endless)
     assert (found.rows, found.more) == ((("1",), ("2",)), True)
 
 
 def test_role_is_taken_on(site: Site, folder: Path, session: Session) -> None:
     as_reader = replace(session, user="by_password", role="pg_read_all_data")
-    answer = client(site, folder).ask(as_reader, Question("SELECT session_user, current_user"))
+    answer = ask(site, folder, as_reader, Question("SELECT session_user, current_user"))
     assert answer.rows == (("by_password", "pg_read_all_data"),)
 
 
@@ -66,7 +66,7 @@ def test_statement_that_does_not_only_read_changes_nothing(
     site: Site, folder: Path, session: Session, sql: str, state: str
 ) -> None:
     with pytest.raises(ClientFailed) as failed:
-        client(site, folder).ask(replace(session, seconds=1), Question(sql))
+        ask(site, folder, replace(session, seconds=1), Question(sql, width=100))
     assert failed.value.sqlstate == state
     assert site.primary.sql("SELECT count(*) FROM links", dbname="app") == [(2,)]
 
@@ -74,9 +74,9 @@ def test_statement_that_does_not_only_read_changes_nothing(
 def test_rows_that_a_policy_hides_are_no_count(site: Site, folder: Path, session: Session) -> None:
     site.primary.sql("ALTER TABLE links ENABLE ROW LEVEL SECURITY", dbname="app")
     site.primary.sql("GRANT SELECT ON links TO by_password", dbname="app")
-    whole = Question("SELECT count(*) FROM links", complete=True)
+    whole = Question("SELECT count(*) FROM public.links", complete=True)
     with pytest.raises(ClientFailed) as failed:
-        client(site, folder).ask(replace(session, user="by_password"), whole)
+        ask(site, folder, replace(session, user="by_password"), whole)
     assert failed.value.sqlstate == "42501"
 
 

@@ -8,6 +8,7 @@ import pytest
 from kanfunc.domain.checksfile import read_checks
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.finding import Finding, Status
+from kanfunc.domain.timeline import PrimaryFacts
 from kanfunc.gateways.console import SystemClock
 from kanfunc.gateways.credentials import Credentials
 from kanfunc.operations.content import ContentPlan, content_of
@@ -31,6 +32,7 @@ checks:
   - {name: fresh, kind: freshness, query: SELECT max(last_update) FROM links, max_age: 2d}
   - {name: extensions, kind: extensions, required: [plpgsql, amcheck]}
   - {name: roles, kind: roles, required: [app, by_password]}
+  - {name: numbers, kind: sequences}
   - {name: exact, kind: table, table: links, count: 2, fingerprint: FINGERPRINT}
 """
 
@@ -38,9 +40,12 @@ checks:
 def made(site: Site, folder: Path, text: str, server: str | None = None) -> dict[str, Finding]:
     checks, digest = read_checks(text.encode(), "checks.yaml")
     plan = ContentPlan(checks, digest, client(site, folder), HOST)
+    facts = PrimaryFacts(
+        system_identifier="7", timeline=1, xid_status=None, started=server or started(site), version="15.18"
+    )
     findings = content_of(
         REF, plan, Silence(), SystemClock(),
-        server=server or started(site), fenced=NOW, tolerance=timedelta(seconds=30),
+        facts=facts, fenced=NOW, tolerance=timedelta(seconds=30),
     )  # fmt: skip
     return {finding.check: finding for finding in findings}
 
@@ -72,16 +77,24 @@ def test_example_passes_on_the_seed_s_table(site: Site, folder: Path) -> None:
         ("UPDATE links SET name = 'EdB' WHERE id = 2", {"exact"}),
         ("UPDATE links SET name = '' WHERE id = 2", {"exact"}),
         ("UPDATE links SET name = NULL WHERE id = 2", {"exact"}),
-        ("INSERT INTO links VALUES (3, 'u', 'n', '2026-11-23')", {"links", "exact", "sequence"}),
+        ("INSERT INTO links VALUES (3, 'u', 'n', '2026-11-23')", {"links", "exact", "sequence", "numbers"}),
         ("UPDATE links SET last_update = '2026-11-01'", {"fresh", "exact"}),
-        ("SELECT setval('links_id_seq', 1)", {"sequence"}),
+        ("SELECT setval('links_id_seq', 1)", {"sequence", "numbers"}),
         ("DROP EXTENSION amcheck", {"extensions"}),
-        ("DROP TABLE links", {"links", "sequence", "fresh", "exact"}),
+        ("ALTER TABLE links RENAME url TO address", {"exact"}),
+        ("ALTER TABLE links ALTER last_update TYPE timestamp", {"exact"}),
     ],
 )  # fmt: skip
 def test_damage_is_found_by(site: Site, folder: Path, checks: str, damage: str, found_by: set[str]) -> None:
     site.primary.sql(damage, dbname="app")
     assert spoiled(made(site, folder, checks)) == dict.fromkeys(found_by, Status.FAILED)
+
+
+def test_table_that_was_dropped_is_missed(site: Site, folder: Path, checks: str) -> None:
+    """With it went its sequence: there is none that could be behind."""
+    site.primary.sql("DROP TABLE links", dbname="app")
+    gone = dict.fromkeys(("links", "sequence", "fresh", "exact"), Status.FAILED)
+    assert spoiled(made(site, folder, checks)) == {**gone, "numbers": Status.NOT_CHECKED}
 
 
 def test_order_of_rows_is_no_damage(site: Site, folder: Path, checks: str) -> None:

@@ -8,6 +8,11 @@ from tests.damage.kinds import CONTENT, KINDS, NOTHING, START, Found, Kind
 PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
 BEGIN, END = "<!-- damage: begin -->\n", "<!-- damage: end -->\n"
 
+CHECKS = {"extension": "required extensions", "sequences": "the check `sequences`"}
+"""What the checks of restoring.py are; those of tables have the tables' names."""
+
+FINGERPRINT = "the table's fingerprint"
+
 CLIENT = ("wrong certificate authority", "expired certificate", "wrong password")
 """Of the client path: tests/client/test_content.py has these."""
 
@@ -28,8 +33,7 @@ def told(found: Found) -> str:
     if found.depth == START:
         return "PostgreSQL does not come up (exit 1)"
     if found.depth == CONTENT:
-        what = "required extensions" if found.check == "extension" else "the table's fingerprint"
-        return f"content: {what}"
+        return f"content: {CHECKS.get(found.check or '', FINGERPRINT)}"
     return f"{found.depth}: {found.check}" + (" (a warning)" if found.warns else "")
 
 

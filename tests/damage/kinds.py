@@ -296,7 +296,7 @@ KINDS = (
     Kind("rows deleted after the promotion", *same(ITEMS), then=sql("delete from items where id > 4000")),
     Kind(
         "sequence reset",
-        *same(Found(STRUCTURE, "sequences", warns=True)),
+        *same(Found(CONTENT, "sequences")),
         then=sql("select setval('items_id_seq', 1)"),
     ),
     Kind("extension dropped", *same(Found(CONTENT, "extension")), then=sql("drop extension pgcrypto")),

@@ -138,7 +138,7 @@ def make_backups(lab: Lab) -> Backups:
     cluster = Protected(lab, "damage")
     primary = lab.primary(cluster.namespace, cluster.name)
     for database in ("template1", "postgres", DATABASE):
-        primary.sql("create extension amcheck", dbname=database)
+        primary.sql("create extension amcheck schema pg_catalog", dbname=database)
     for statement in _CONTENT.split(";\n"):
         primary.sql(statement, dbname=DATABASE)
     rows = primary.sql(_FILES, dbname=DATABASE)
@@ -174,6 +174,7 @@ insert into sparse select g, repeat('s', 100) from generate_series(1, 2000) g;
 create index documents_gin on documents using gin (string_to_array(left(body, 100), '4'));
 create extension pgcrypto;
 grant select on all tables in schema public to app;
+grant select on all sequences in schema public to app;
 vacuum (freeze, analyze) items;
 vacuum (freeze, analyze) documents;
 vacuum (freeze, analyze) warm;
@@ -257,6 +258,7 @@ TABLES = ("items", "documents", "unvacuumed")
 def _plan(copied: Copy, server: Server, fingerprints: Mapping[str, str]) -> ContentPlan:
     """The extension, and what each table held, asked as the application asks."""
     checks = ["checks:", "  - {name: extension, kind: extensions, required: [pgcrypto]}"]
+    checks.append("  - {name: sequences, kind: sequences}")
     for table in TABLES:
         known = fingerprints.get(table, "0" * 64)
         checks.append(f"  - {{name: {table}, kind: table, table: {table}, fingerprint: '{known}'}}")

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanfunc.domain.checks import Asking, ExtensionsCheck, FreshnessCheck, QueryCheck, TableCheck
-from kanfunc.domain.content import Answer, judge, question_of
+from kanfunc.domain.content import inquiry
 from kanfunc.domain.finding import Finding, Status, Tier
+from kanfunc.domain.inquiry import Answer, Question
 from tests.builders import NOW
 
 TOLERANCE = timedelta(seconds=30)
@@ -25,10 +26,26 @@ def query(**expect: Any) -> Asking:
     return check(query="SELECT", expect=expect)
 
 
-def found(made: Asking, *rows: tuple[str | None, ...], more: bool = False) -> Finding:
-    finding = judge(made, Answer(rows, more=more), FENCED, TOLERANCE)
+def first(made: Asking) -> Question:
+    return next(inquiry(made, FENCED, TOLERANCE))
+
+
+def answered(made: Asking, *answers: Answer, fenced: datetime | None = FENCED) -> Finding:
+    """What the check comes to, when each of its questions has been answered."""
+    asking = inquiry(made, fenced, TOLERANCE)
+    next(asking)
+    *others, last = answers
+    for answer in others:
+        asking.send(answer)
+    with pytest.raises(StopIteration) as end:
+        asking.send(last)
+    finding: Finding = end.value.value
     assert finding.tier is Tier.CONTENT
     return finding
+
+
+def found(made: Asking, *rows: tuple[str | None, ...], more: bool = False) -> Finding:
+    return answered(made, Answer(rows, more=more))
 
 
 @pytest.mark.parametrize(
@@ -74,12 +91,12 @@ def test_query_must_find_one_value(rows: Any, more: bool, what: str) -> None:  #
 
 def test_rows_are_all_of_them_in_their_order() -> None:
     wanted = query(rows=[[1, "Kasten"], [2, None]])
-    assert question_of(wanted).limit == 2
-    first, second = ("1", "Kasten"), ("2", None)
-    assert found(wanted, first, second).passed
-    for rows in ([second, first], [first], [first, first], [first, ("2",)]):
+    assert first(wanted).limit == 2
+    one, two = ("1", "Kasten"), ("2", None)
+    assert found(wanted, one, two).passed
+    for rows in ([two, one], [one], [one, one], [one, ("2",)]):
         assert found(wanted, *rows).status is Status.FAILED
-    assert found(wanted, first, second, more=True).status is Status.FAILED
+    assert found(wanted, one, two, more=True).status is Status.FAILED
     assert found(query(rows=[])).passed
 
 
@@ -111,33 +128,93 @@ def test_freshness_is_measured_at_the_fence(value: str | None, status: Status) -
 
 def test_freshness_without_a_mark_is_not_checked() -> None:
     answer = Answer((("2026-11-23 08:30:00+00",),))
-    assert judge(FRESH, answer, None, TOLERANCE).status is Status.NOT_CHECKED
+    assert answered(FRESH, answer, fenced=None).status is Status.NOT_CHECKED
     assert isinstance(FRESH, FreshnessCheck)
 
 
 def test_dropped_extension_is_named() -> None:
     made = check("extensions", required=["pgcrypto", "citext"])
     assert isinstance(made, ExtensionsCheck)
-    assert question_of(made).parameters == (("pgcrypto", "citext"),)
+    assert first(made).parameters == (("pgcrypto", "citext"),)
     assert found(made).passed
     finding = found(made, ("citext",))
     assert (finding.status, finding.found) == (Status.FAILED, "without citext")
 
 
+TABLE = ("r", "columns", "0", None, None)
+"""What stands under the name: its kind, a hash of its columns, tables that inherit from it, foreign ones."""
+
+
+def table(made: Asking, *row: str, described: tuple[str | None, ...] = TABLE) -> Finding:
+    return answered(made, Answer((described,)), Answer((row,)))
+
+
 def test_table_is_exact() -> None:
     counted = check("table", table="links", count=2)
-    assert isinstance(counted, TableCheck)
-    assert found(counted, ("2",)).passed
-    assert found(counted, ("1",)).status is Status.FAILED
+    assert table(counted, "2").passed
+    assert table(counted, "1").status is Status.FAILED
     both = check("table", table="links", count=2, fingerprint=FINGERPRINT)
-    assert found(both, ("2", FINGERPRINT)).passed
-    assert found(both, ("2", "1" * 64)).status is Status.FAILED
-    assert found(both, ("3", FINGERPRINT)).status is Status.FAILED
+    assert table(both, "2", FINGERPRINT).passed
+    assert table(both, "2", "1" * 64).status is Status.FAILED
+    assert table(both, "3", FINGERPRINT).status is Status.FAILED
+
+
+def test_rows_of_tables_that_inherit_are_told() -> None:
+    described = ("r", "h", "3", "public.more", None)
+    finding = table(check("table", table="links", count=2), "2", described=described)
+    assert finding.passed
+    assert "those of 3 tables that inherit from it (public.more" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("described", "what"),
+    [
+        ((), "there is no public.links"),
+        ((("v", "h", "0", None, None),), "is a view"),
+        ((("m", "h", "0", None, None),), "is a materialized view"),
+        ((("f", "h", "0", None, None),), "is a foreign table"),
+        ((("p", "h", "0", None, "public.part"),), "public.part in it is a foreign table"),
+    ],
+)
+def test_what_is_no_table_is_not_counted(described: tuple[tuple[str | None, ...], ...], what: str) -> None:
+    finding = answered(check("table", table="links", count=2), Answer(described))
+    assert finding.status is Status.FAILED
+    assert what in finding.found
+
+
+NUMBERS = check("sequences")
+LINKS, FALLING = ("public.links_id_seq", "t", "public", "links", "id"), ("s", "f", "public", "down", "id")
+
+
+@pytest.mark.parametrize(
+    ("owned", "furthest", "status"),
+    [
+        ((*LINKS, "9"), "9", Status.PASSED),
+        ((*LINKS, "0"), None, Status.PASSED),
+        ((*LINKS, "8"), "9", Status.FAILED),
+        ((*FALLING, "-9"), "-8", Status.PASSED),
+        ((*FALLING, "-8"), "-9", Status.FAILED),
+    ],
+)
+def test_sequence_behind_its_column(owned: Any, furthest: str | None, status: Status) -> None:
+    finding = answered(NUMBERS, Answer((owned,)), Answer(((furthest,),)))
+    assert finding.status is status
+
+
+def test_sequences_that_are_not_looked_at_are_not_good() -> None:
+    assert found(NUMBERS).status is Status.NOT_CHECKED
+    unseen = found(NUMBERS, (*LINKS, None))
+    assert (unseen.status, unseen.found) == (Status.NOT_CHECKED, "not to be seen: public.links_id_seq")
+    excepted = check("sequences", **{"except": ["public.links_id_seq"]})
+    assert found(excepted, (*LINKS, "8")).status is Status.NOT_CHECKED
+    assert answered(excepted, Answer(((*LINKS, "8"), (*FALLING, "-9"))), Answer((("-9",),))).passed
 
 
 @given(st.text(min_size=1, max_size=20).filter(lambda name: "\x00" not in name))
 def test_name_of_a_table_is_one_identifier(name: str) -> None:
-    sql = question_of(TableCheck(name="it", table=name, count=0)).sql
+    asking = inquiry(TableCheck(name="it", table=name, count=0), FENCED, TOLERANCE)
+    next(asking)
+    sql = asking.send(Answer((TABLE,))).sql
     quoted = sql.removeprefix('SELECT count(*) FROM "public".').removesuffix(' AS "kanfunc row"')
     assert quoted[0] == quoted[-1] == '"'
     assert quoted[1:-1].replace('""', "") == name.replace('"', "")

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kanfunc.domain.examination import Examination
+from kanfunc.domain.examination import Examination, Obstacle
 from kanfunc.domain.finding import Finding, Status, Tier, proven
 from kanfunc.domain.record import Proof
-from kanfunc.domain.soundness import judge_examination
+from kanfunc.domain.soundness import judge_examination, may_run_amcheck
 from kanfunc.domain.survey import Database, Names, Survey, judge_survey
 from tests.builders import proof
 
@@ -22,7 +22,7 @@ GOOD = (
     'after:{"checksum_failures" : 0}',
 )
 AMCHECK, LOST, CHECKSUMS = "tables and b-trees (amcheck)", "lost pages", "data checksums"
-APP = Database(name="app", bytes=8192, amcheck=True, available=True)
+APP = Database(name="app", bytes=8192, amcheck=True)
 SURVEY = Survey(
     version="15.18 (Debian 15.18-0+deb12u1)",
     checksums=True,
@@ -42,9 +42,9 @@ def examined(*lines: str) -> Examination:
 
 
 def judged(
-    *lines: str, survey: Survey = SURVEY, reason: str = "", install: bool = False
+    *lines: str, survey: Survey = SURVEY, reason: str = "", obstacles: tuple[Obstacle, ...] = ()
 ) -> dict[str, Finding]:
-    found = judge_examination(examined(*lines), survey, reason, install=install)
+    found = judge_examination(examined(*lines), survey, reason, obstacles)
     assert {finding.tier for finding in found} == {Tier.STRUCTURE}
     return {finding.check: finding for finding in found}
 
@@ -59,7 +59,7 @@ def surveyed(fenced: Proof | None = None, **changes: Any) -> dict[str, Finding]:
 
 
 def listing(**lists: Names) -> tuple[Database, ...]:
-    return (Database(name="app", bytes=8192, amcheck=True, available=True, lists=lists),)
+    return (Database(name="app", bytes=8192, amcheck=True, lists=lists),)
 
 
 def test_nothing_to_complain_of() -> None:
@@ -101,7 +101,7 @@ def test_damage_fails(lines: list[str], check: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("without", "checks"), [("exit", {AMCHECK}), ("end", {LOST, "sequences"}), ("after", {CHECKSUMS})]
+    ("without", "checks"), [("exit", {AMCHECK}), ("end", {LOST}), ("after", {CHECKSUMS})]
 )
 def test_an_answer_that_is_missing_is_not_good(without: str, checks: set[str]) -> None:
     found = judged(*but(without=without))
@@ -113,11 +113,6 @@ def test_what_only_amcheck_could_not_do_leaves_the_other_looks_as_they_are() -> 
     """So it ends where no database has its extension."""
     found = judged(*but("amcheck:pg_amcheck: error: no relations to check", "amcheck:exit 1", without="exit"))
     assert {each.check for each in found.values() if not each.passed} == {AMCHECK}
-
-
-def test_a_sequence_that_is_behind_is_a_warning() -> None:
-    found = judged('looks:{"behind" : "app: s is at 1, t.id at 9"}', *GOOD)
-    assert {each.check for each in found.values() if each.status is Status.WARNING} == {"sequences"}
 
 
 def test_a_table_that_gave_no_answer_is_bad() -> None:
@@ -172,19 +167,34 @@ def test_cut_off_at_its_limit_nothing_is_good_and_damage_is_told() -> None:
     assert found[AMCHECK].status is Status.FAILED
 
 
+REFUSED = Obstacle(database="app", reason="the event trigger guard would run with our rights")
+
+
 @pytest.mark.parametrize(
-    ("survey", "install", "status"),
-    [
-        (Database(name="app", bytes=1, amcheck=False, available=True), False, Status.NOT_CHECKED),
-        (Database(name="app", bytes=1, amcheck=False, available=True), True, Status.PASSED),
-        (Database(name="app", bytes=1, amcheck=False, available=False), True, Status.NOT_CHECKED),
-    ],
+    ("obstacles", "words"), [((), "not installed in app"), ((REFUSED,), "trigger guard")]
 )
-def test_a_database_without_amcheck_is_not_checked(
-    survey: Database, *, install: bool, status: Status
-) -> None:
-    cluster = replace(SURVEY, databases=(survey,))
-    assert judged(*GOOD, survey=cluster, install=install)[AMCHECK].status is status
+def test_a_database_without_amcheck_is_not_checked(obstacles: tuple[Obstacle, ...], words: str) -> None:
+    cluster = replace(SURVEY, databases=(Database(name="app", bytes=1),))
+    found = judged(*GOOD, survey=cluster, obstacles=obstacles)[AMCHECK]
+    assert found.status is Status.NOT_CHECKED
+    assert words in found.found
+
+
+def test_amcheck_where_others_may_create_functions_is_not_run() -> None:
+    exposed = Obstacle(database="app", exposed="public")
+    assert not may_run_amcheck("15.18", (exposed,))
+    assert may_run_amcheck("15.18", (REFUSED,))
+    found = judged(*GOOD, obstacles=(exposed,))[AMCHECK]
+    assert (found.status, found.found.rpartition(": ")[2]) == (Status.NOT_CHECKED, "public of app")
+    assert "ALTER EXTENSION amcheck SET SCHEMA pg_catalog" in found.meaning
+
+
+@pytest.mark.parametrize("version", ["13.6", "14.2 (Debian 14.2-1)", "12.22", "unknown"])
+def test_amcheck_that_lends_our_rights_to_indexes_is_not_run(version: str) -> None:
+    assert not may_run_amcheck(version, ())
+    found = judged(*GOOD, survey=replace(SURVEY, version=version))[AMCHECK]
+    assert found.status is Status.NOT_CHECKED
+    assert version in found.found
 
 
 def test_complaints_without_end_are_counted_not_kept() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from kanfunc.domain.coldness import Segment, WalTail
 from kanfunc.domain.errors import ExecCut, ExecFailed, KanfuncError
+from kanfunc.domain.facts import Bound, Replay
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE, Inscription
 from kanfunc.domain.replication import Replication, Standby
@@ -18,7 +19,6 @@ from kanfunc.domain.timeline import PrimaryFacts, Switch
 from kanfunc.domain.world import Instance, Volume
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.podexec import PodExec
-from kanfunc.ports import Bound, Replay
 from tests.builders import REF, claim_manifest, pod_manifest
 from tests.builders import cluster as read_cluster
 from tests.gateways.conftest import Containers
@@ -254,6 +254,15 @@ def test_inscription_replaces_what_was_there(shell: PodInstances, volumes: Volum
         shell.inscribe(REF, volumes.instance, volumes.all, VERDICT_FILE, text)
     found = shell.inspect(REF, volumes.instance, volumes.all[:1])
     assert found.files == {"pg-2": Inscription(verdict=TEXT)}
+
+
+def test_inscription_of_many_pieces_is_read_back(shell: PodInstances, volumes: Volumes) -> None:
+    """One command has no room for it."""
+    text = "{'a%20\\n\"'}" * 1_500
+    shell.inscribe(REF, volumes.instance, volumes.all, VERDICT_FILE, text)
+    found = shell.inspect(REF, volumes.instance, volumes.all)
+    assert found.files == {volume.name: Inscription(verdict=text) for volume in volumes.all}
+    assert volumes.files() == [[VERDICT_FILE], [VERDICT_FILE]]
 
 
 def test_volume_that_cannot_be_written_is_a_failure(shell: PodInstances, volumes: Volumes) -> None:

@@ -1,33 +1,17 @@
-"""The scripts that look at the structure: how long they are, and what becomes of them when we go."""
+"""The scripts that look at the structure: what becomes of them when we go."""
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 import pytest
 
 from kanfunc.domain.errors import ExecFailed, KanfuncError
 from kanfunc.domain.examination import ExaminationLimits
-from kanfunc.gateways import scripts, structurescripts
+from kanfunc.gateways import amcheckscripts, structurescripts
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from tests.builders import REF
 from tests.gateways.conftest import Containers
 from tests.lab.apiserver import ExecRequest, Reply, Spawn
-
-LONGEST = 7000
-"""A script travels in the address of a request; proxies before an API server allow lines of 8 kB."""
-
-SCRIPTS = {
-    f"{module.__name__}.{name}": script
-    for module in (scripts, structurescripts)
-    for name, script in vars(module).items()
-    if name.isupper() and isinstance(script, str)
-}
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_script_fits_into_a_request(name: str) -> None:
-    assert len(urlencode({"command": SCRIPTS[name]})) < LONGEST
 
 
 def follow(pods: PodExec, script: str, tell: Callable[[str], None]) -> None:
@@ -62,19 +46,21 @@ def test_what_was_started_is_ended_on_failure_only(
 
     def answer(request: ExecRequest) -> Spawn | Reply:
         calls.append(request.command)
-        return reply if structurescripts.EXAMINE in request.command else Reply(0)
+        return reply if amcheckscripts.EXAMINE in request.command else Reply(0)
 
     containers.script = answer
     told: list[str] = []
     try:
-        with PodStructure(pods).examining(REF, "pg-2", ExaminationLimits(jobs=3, seconds=9)) as follow:
+        with PodStructure(pods).examining(
+            REF, "pg-2", ExaminationLimits(jobs=3, seconds=9), amcheck=True
+        ) as follow:
             follow(told.append)
     except ExecFailed:
         assert reply.exit_code
     first, *others = calls
-    name, jobs, install = first[-3:]
+    name, seconds, jobs, amcheck = first[-4:]
     assert first[:4] == ("timeout", "-k", "5", "9")
-    assert (jobs, install) == ("3", "no")
+    assert (seconds, jobs, amcheck) == ("9", "3", "yes")
     assert [(call[-3], call[-1]) for call in others] == [(structurescripts.CANCEL, name)] * reply.exit_code
 
 
@@ -84,13 +70,13 @@ def test_a_survey_that_fails_ends_the_examination_beside_it(pods: PodExec, conta
     def answer(request: ExecRequest) -> Spawn | Reply:
         script, name = request.command[6], request.command[8]
         calls.append((script, name))
-        if script == structurescripts.EXAMINE:
+        if script == amcheckscripts.EXAMINE:
             return Spawn(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, "/")
         return Reply(1 if script == structurescripts.SURVEY else 0)
 
     containers.script = answer
     structure = PodStructure(pods)
-    with pytest.raises(ExecFailed), structure.examining(REF, "pg-2", ExaminationLimits()):
+    with pytest.raises(ExecFailed), structure.examining(REF, "pg-2", ExaminationLimits(), amcheck=True):
         structure.survey(REF, "pg-2", 9)
     (_, examination), (_, survey), *cancelled = calls
     assert cancelled == [(structurescripts.CANCEL, name) for name in (survey, examination)]

@@ -38,9 +38,9 @@ Completed = subprocess.CompletedProcess[str]
 class Lab:
     """Everything that runs: `store` is what `api` serves, `faults` make EDB's stand-in fail."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, major: int | None = None) -> None:
         self.workspace = workspace
-        self.binaries = Binaries.find(workspace)
+        self.binaries = Binaries.of(workspace, major) if major else Binaries.find(workspace)
         self.store = Store()
         self.faults = Faults()
         storage = Storage(workspace)
@@ -51,10 +51,13 @@ class Lab:
 
     @classmethod
     @contextmanager
-    def open(cls) -> Iterator[Self]:
-        """Start a lab, of which nothing is left in the end. LabError: it cannot run, or EDB's part failed."""
+    def open(cls, major: int | None = None) -> Iterator[Self]:
+        """Start a lab, of which nothing is left in the end. LabError: it cannot run, or EDB's part failed.
+
+        major: version of PostgreSQL, where another than the machine's own is wanted.
+        """
         with ExitStack() as stack:
-            lab = cls(stack.enter_context(Workspace.open()))
+            lab = cls(stack.enter_context(Workspace.open()), major)
             stack.enter_context(lab.api)
             stack.callback(lab.kasten.close)
             lab.operator.start()

@@ -39,6 +39,22 @@ SETTINGS = {
     "logging_collector": "off",
     "log_destination": "stderr",
 }
+# The lab's own sessions, whatever a test has set for roles, databases or the server.
+SESSION = {
+    "search_path": "public",
+    "role": "none",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_read_only": "off",
+    "row_security": "on",
+    "client_min_messages": "warning",
+    "lc_messages": "C",
+    "DateStyle": "ISO",
+    "client_encoding": "UTF8",
+    "local_preload_libraries": "",
+    "session_preload_libraries": "",
+}
 HOST_BASED_AUTHENTICATION = f"""\
 local   all         all                              peer map=local
 hostssl replication {REPLICATION_ROLE} 127.0.0.1/32  cert
@@ -79,6 +95,8 @@ class Server:
         self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
+        """Of its environment, and of that of commands in its pod."""
         for directory in filter(None, (volume, wal_volume, *tablespaces.values())):
             self._identity.directory(directory)
         self._private = workspace.private_directory("pg-")
@@ -186,13 +204,17 @@ class Server:
         pairs = (line.partition(":") for line in lines)
         return {label.strip(): value.strip() for label, _, value in pairs}
 
-    def sql(self, query: str, *parameters: object, dbname: str = "postgres") -> list[tuple[Any, ...]]:
-        """Run one statement as superuser over the Unix socket, committed by itself, and return its rows."""
+    def sql(
+        self, query: str, *parameters: object, dbname: str = "postgres", user: str = "postgres"
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement over the Unix socket, as superuser or `app`, committed by itself; its rows."""
+        settings = SESSION if user == "postgres" else {"search_path": "public"}
         with psycopg.connect(
             host=str(self._private),
             port=self.port,
-            user="postgres",
+            user=user,
             dbname=dbname,
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
             autocommit=True,
             connect_timeout=10,
         ) as connection:
@@ -211,6 +233,7 @@ class Server:
             PGDATA=str(self.pgdata),
             PGHOST=str(self._private),
             PGPORT=str(self.port),
+            **self.variables,
         )
 
     def _run(self, program: str, *arguments: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import binaries
 from tests.lab.binaries import Binaries
 from tests.lab.certificates import Authority
 from tests.lab.postgres import Server
@@ -239,6 +240,19 @@ def test_incomplete_binaries_are_refused_by_name(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("KANFUNC_LAB_PG_BIN", str(tmp_path))
     with Workspace.open() as workspace, pytest.raises(LabError, match="lacks initdb, pg_basebackup"):
         Binaries.find(workspace)
+
+
+def test_a_version_that_cannot_be_had_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is downloaded must be what was pinned."""
+    monkeypatch.setattr(binaries, "SYSTEM", tmp_path)
+    monkeypatch.setattr(binaries, "CACHE", tmp_path / "cache")
+    monkeypatch.setitem(binaries.DOWNLOADS, 14, ("14.23.0", "0" * 64))
+    with (
+        Workspace.open() as workspace,
+        pytest.raises(LabError, match=r"14\.23\.0 cannot be downloaded"),
+    ):
+        Binaries.of(workspace, 14)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_killed_owner_leaves_neither_process_nor_file_nor_shared_memory() -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kanfunc.domain.activity import Activity, Subscriptions
 from kanfunc.domain.errors import ExecFailed
+from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, Inscription, read_mark
@@ -14,7 +15,6 @@ from kanfunc.domain.replication import Replication, Standby
 from kanfunc.domain.survey import Names
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.ports import Bound, Inspection, Replay, Stopped
 from tests.builders import ON_ERROR, POST
 from tests.machine.engine import STEP, SYSTEM_IDENTIFIER, Engine
 from tests.machine.objects import Pending
@@ -154,6 +154,9 @@ class SimulatedShell:
             xid_status="committed" if int(xid) * STEP <= engine.position else "in the future",
             history="".join(lines),
         )
+
+    def superusers(self, ref: ClusterRef, primary: str, users: Sequence[str]) -> tuple[str, ...]:
+        return ()
 
     def promotion(self, ref: ClusterRef, instance: str, switch: Switch) -> PromotionFacts:
         history = self._simulation.engines[instance].history

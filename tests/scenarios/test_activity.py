@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kanfunc.gateways import shell
-from kanfunc.gateways.activityscript import ACTIVITY, arguments
+from kanfunc.gateways.activityscripts import ACTIVITY, arguments
 from kanfunc.gateways.instances import sections
 from tests.lab.postgres import Server
 from tests.lab.site import Site

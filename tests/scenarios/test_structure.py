@@ -79,6 +79,62 @@ def test_extensions_are_installed_only_when_asked_for(restored: Protected) -> No
     assert extensions(server) == {"amcheck", "pg_visibility"}
 
 
+BESIDE = """
+set role app; create function public.verify_heapam(relation oid, on_error_stop boolean, check_toast boolean,
+  skip text, out blkno bigint, out offnum integer, out attnum integer, out msg text) returns setof record
+language plpgsql as $$ begin execute 'alter role app superuser'; end $$
+"""
+
+
+def test_amcheck_beside_functions_of_others_is_not_run(restored: Protected) -> None:
+    """Where anybody installs it who names no schema: pg_amcheck would call the better fit as superuser."""
+    server = restored.lab.server(restored.namespace, ELECTED)
+    for extension in ("amcheck", "pg_visibility"):
+        server.sql(f"drop extension if exists {extension}", dbname="app")
+        server.sql(f"create extension {extension}", dbname="app")
+    server.sql(BESIDE, dbname="app")
+    done = restored.verify("--depth", "structure")
+    assert done.returncode == 2, done.stderr
+    found = statuses(report_of(done))
+    assert (found[AMCHECK], found[LOST]) == ("not checked", "passed")
+    assert "SET SCHEMA pg_catalog" in told(done)["found"]
+
+    done = restored.verify("--depth", "structure", "--install-amcheck")
+    assert done.returncode == 0, done.stderr
+    assert schemas(server) == {"pg_catalog"}
+    assert server.sql("select rolname from pg_roles where rolsuper") == [("postgres",)]
+
+
+def schemas(server: Server) -> set[str]:
+    query = "select extnamespace::regnamespace::text from pg_extension where extname <> 'plpgsql'"
+    return {name for (name,) in server.sql(query, dbname="app")}
+
+
+ALWAYS = """
+create function take_over() returns event_trigger language plpgsql as $$ begin raise 'mine now'; end $$;
+create event trigger mine on ddl_command_start execute function take_over();
+alter event trigger mine enable always
+"""
+
+
+def test_an_event_trigger_that_cannot_be_kept_quiet_is_named(restored: Protected) -> None:
+    server = restored.lab.server(restored.namespace, ELECTED)
+    [(version,)] = server.sql("show server_version_num")
+    server.sql("drop extension if exists amcheck", dbname="app")
+    server.sql("drop extension if exists pg_visibility", dbname="app")
+    server.sql(ALWAYS, dbname="app")
+    done = restored.verify("--depth", "structure", "--install-amcheck")
+    server.sql("drop event trigger mine", dbname="app")
+    found = {each["check"]: each for each in report_of(done)["findings"]}
+    if int(version) >= 170000:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 2, done.stderr
+        for check in (AMCHECK, LOST):
+            assert found[check]["status"] == "not checked"
+            assert "event trigger mine" in found[check]["found"]
+
+
 def test_it_ends_at_its_time_limit(restored: Protected) -> None:
     server = restored.lab.server(restored.namespace, ELECTED)
     server.sql("create table if not exists small ()", dbname="app")
@@ -94,7 +150,7 @@ def test_it_ends_at_its_time_limit(restored: Protected) -> None:
 def test_terminated_it_leaves_nothing_running(restored: Protected) -> None:
     """Neither of the survey, which waits for the locked table, nor of the examination beside it."""
     server = restored.lab.server(restored.namespace, ELECTED)
-    server.sql("create extension if not exists amcheck", dbname="app")
+    server.sql("create extension if not exists amcheck schema pg_catalog", dbname="app")
     server.sql("create table if not exists small ()", dbname="app")
     command = ("verify-restore", "-n", restored.namespace, "--depth", "structure")
     with session(server) as migration:

@@ -19,6 +19,8 @@ from tests.lab.apiserver.resources import Manifest
 _PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
 _CLOSE_STDIN = bytes([255, _STDIN])
+LONGEST_URL = 7500
+"""Bytes of path and query. The API server takes more; proxies before it often stop at 8 kB."""
 _CHUNK = 32 * 1024
 _CLOSE_TIMEOUT = 1.0
 _HANDLER_THREADS = 32
@@ -236,8 +238,10 @@ def _exit_status(request: ExecRequest, exit_code: int) -> Manifest:
 
 
 def exec_request(http: web.BaseRequest, pod: Manifest) -> ExecRequest:
-    """The command that a request wants to run in a pod. Raises StatusError (400 BadRequest)."""
+    """The command that a request wants to run in a pod. Raises StatusError (400, 414)."""
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    if len(http.raw_path) > LONGEST_URL:
+        raise StatusError(414, "RequestURITooLong", f"{len(http.raw_path)} bytes, as no proxy lets through")
     container, command = http.query.get("container", ""), tuple(http.query.getall("command", []))
     containers = [entry["name"] for entry in pod["spec"]["containers"]]
     if not command:

@@ -4,10 +4,8 @@ It reads catalogs alone: what a user has made, a table of jobs included, is know
 Where a subscription leads to is not asked: passwords stand there.
 """
 
-import re
-
 from kanfunc.domain.activity import REPLICATING, SCHEDULING
-from kanfunc.gateways.shell import QUERYING
+from kanfunc.gateways.shell import QUERYING, script
 
 OWN = (
     "archiver", "autovacuum launcher", "autovacuum worker", "background writer", "checkpointer",
@@ -23,19 +21,14 @@ def arguments(seconds: int) -> tuple[str, ...]:
     return (f"{seconds}", ",".join(OWN), ",".join(sorted([*REPLICATING, *SCHEDULING])))
 
 
-def _unindented(script: str) -> str:
-    """It travels in a URL, whose length proxies limit."""
-    return re.sub(r"\n +", "\n", script)
-
-
 # $1: seconds for all databases, of which none gets more than ten; what is left is told by name. $2: kinds of
 # processes that are not told, $3: extensions that are. One line of JSON for the server, one for each of the
 # first ten databases in which something acts (more where it is something new) or which could not be looked
 # at; then how many there are. A name reaches psql by PGDATABASE, with its last newline, which a substitution
 # takes away.
-ACTIVITY = _unindented(
-    QUERYING
-    + """
+ACTIVITY = script(
+    QUERYING,
+    """
 end=$(( $(date +%s) + $1 )) extensions=$3
 section server
 sql -v own="$2" <<'SQL'
@@ -128,5 +121,5 @@ done
 while [ $# -gt 0 ] && [ "$unseen" -lt 10 ]; do called "$1"; miss "$name" 'no time was left'; shift; done
 section counts
 printf '{"acting": %s, "unseen": %s}\\n' "$acting" "$(( unseen + $# ))"
-"""
+""",
 )

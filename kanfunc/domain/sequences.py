@@ -1,0 +1,72 @@
+"""Is a sequence behind the column that it numbers? Then the next insert may meet a number that is taken."""
+
+from kanfunc.domain.checks import SequencesCheck
+from kanfunc.domain.finding import Finding
+from kanfunc.domain.inquiry import Answer, Inquiry, Question, Row, finding, not_checked, quoted
+from kanfunc.domain.survey import told
+
+_MOST = 10_000
+"""Sequences that one check looks at."""
+
+# Each sequence that belongs to a column of whole numbers, the column, and the last value, if it may be seen.
+_OWNED = """
+SELECT format('%I.%I', sn.nspname, s.relname), seqincrement > 0, n.nspname, r.relname, attname,
+  CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') AND has_schema_privilege(n.oid, 'USAGE')
+            AND has_column_privilege(r.oid, attnum, 'SELECT')
+       THEN coalesce(pg_sequence_last_value(s.oid), seqstart - seqincrement) END
+FROM pg_sequence JOIN pg_class s ON s.oid = seqrelid JOIN pg_namespace sn ON sn.oid = s.relnamespace
+JOIN pg_depend d ON classid = 'pg_class'::regclass AND objid = seqrelid
+                AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i') AND refobjsubid > 0
+JOIN pg_class r ON r.oid = refobjid AND r.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = r.relnamespace
+JOIN pg_attribute ON attrelid = r.oid AND attnum = refobjsubid
+                 AND atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+WHERE s.relpersistence <> 't' ORDER BY 1
+"""
+_FURTHEST = "SELECT {function}({column}) FROM {table}"
+
+
+def sequences_inquiry(check: SequencesCheck) -> Inquiry:
+    """Compare each sequence with its column."""
+    owned = yield Question(_OWNED, limit=_MOST)
+    behind, unseen = [], []
+    rows = [row for row in owned.rows if row[0] not in check.except_]
+    for row in rows:
+        if row[5] is None:
+            unseen.append(row[0] or "")
+        elif problem := _behind(row, (yield _furthest(row))):
+            behind.append(problem)
+    return _judged(check, len(rows), behind, unseen, more=owned.more)
+
+
+def _furthest(row: Row) -> Question:
+    _, ascending, *names, _ = row
+    schema, table, column = (name or "" for name in names)
+    function = "max" if ascending == "t" else "min"
+    sql = _FURTHEST.format(function=function, column=quoted(column), table=quoted(schema, table))
+    return Question(sql, complete=True)
+
+
+def _behind(row: Row, answer: Answer) -> str:
+    sequence, ascending, schema, table, column, last = row
+    furthest = answer.rows[0][0]
+    if furthest is None or last is None:
+        return ""
+    ahead = int(furthest) - int(last)
+    if (ahead if ascending == "t" else -ahead) <= 0:
+        return ""
+    return f"{sequence} is at {last}, {schema}.{table}.{column} at {furthest}"
+
+
+def _judged(
+    check: SequencesCheck, count: int, behind: list[str], unseen: list[str], *, more: bool
+) -> Finding:
+    if behind:
+        return finding(check, told(behind), "none is behind its column", good=False,
+                       bad="the next insert may meet a number that is taken: set them right (setval), or "
+                       "name those in `except` whose numbers the application chooses itself")  # fmt: skip
+    if unseen:
+        return not_checked(check, f"not to be seen: {told(unseen)}", "the user may not read them: grant it")
+    if more or not count:
+        return not_checked(check, f"more than {_MOST}" if more else "no sequence belongs to a column",
+                           "name tables in queries of your own")  # fmt: skip
+    return finding(check, f"none of {count} is behind", "", good=True, bad="")

@@ -1,0 +1,288 @@
+"""One cluster through every verb: first as it is, then hostile; and what each run came to."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.hostile import attached, planting
+from tests.hostile.catalog import Catalog
+from tests.hostile.conftest import log_trees
+from tests.hostile.parsetree import Known, Message, Parsed, messages, parsed
+from tests.installed import install
+from tests.lab.certificates import APPLICATION_ROLE
+from tests.lab.lab import Completed, Lab
+from tests.lab.operator.names import CNPG
+from tests.lab.postgres import Server
+from tests.scenarios.protected import Protected
+from tests.scenarios.test_watchdog import running
+
+NAMESPACE = "hostile"
+DATABASES = ("app", "postgres", "template1")
+MADE = "made"
+"""A database that was made of template1, and belongs to `app`."""
+
+_CONTENT = """
+create schema home;
+create table home.whereabouts as select 'home'::text as here;
+create type colour as enum ('red', 'green');
+create table items (id serial primary key, payload text, hue colour, "kanfunc row" text, changed timestamptz);
+insert into items (payload, hue, changed)
+ select 'payload ' || n, 'red', '2026-01-01 00:00:00+00' from generate_series(1, 500) as n;
+create table other (id int primary key, amount numeric, price money, lasts interval, raw bytea, part float8);
+insert into other select n, n / 7.0, n::numeric::money, make_interval(days => n), '\\x0102', n / 3.0::float8
+ from generate_series(1, 50) as n
+"""
+_CHECKS = """
+defaults: {database: app, user: app, timeout: 30s}
+checks:
+  - {name: login, kind: login, method: certificate}
+  - {name: rows, kind: query, query: 'select id, payload from public.items where id operator(pg_catalog.=) 1',
+     expect: {rows: [[1, payload 1]]}}
+  - {name: count, kind: query, query: select pg_catalog.count(*) from public.items, expect: {at_least: 1}}
+  - {name: the path of its user, kind: query, query: select here from whereabouts, expect: {equals: home}}
+  - {name: fresh, kind: freshness, query: select pg_catalog.max(changed) from public.items, max_age: 9999d}
+  - {name: extensions, kind: extensions, required: [plpgsql]}
+  - {name: no extension, kind: extensions, required: [plpgsql, nowhere]}
+  - {name: roles, kind: roles, required: [app]}
+  - {name: no role, kind: roles, required: [app, nobody]}
+  - {name: table, kind: table, table: items, count: 500}
+"""
+_FINGERPRINTED = ("items", "other")
+RIGHTS = """
+select rolname::text, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin,
+       array(select roleid::regrole::text from pg_auth_members where member = r.oid order by 1)
+  from pg_authid r order by rolname
+"""
+
+
+@dataclass
+class Outcome:
+    """What one run of a verb came to: exit code, and what it said, without what differs from run to run."""
+
+    code: int
+    said: list[tuple[str, ...]]
+    output: str
+
+
+@dataclass
+class Run:
+    """All verbs once."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    rights: dict[str, list[Any]] = field(default_factory=dict)
+    trees: list[Parsed] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+    def traps(self) -> set[tuple[str, str, str]]:
+        """Sprung in sessions of ours: who had logged in, what, and as whom it ran.
+
+        Not those that nobody could avoid: as the owner of a table, by amcheck; and, with the rights of a
+        check's own user, what a table's owner has attached to it, and triggers of that user's login.
+        """
+        found = set()
+        for each in self.messages:
+            if each.ours and (trap := re.search(r"kanfunc-trap \[(.*)\] as (\S+)", each.text)):
+                as_owner = trap[2] == "app/postgres" and trap[1].startswith("attached")
+                as_reader = trap[2] == "app/app" and trap[1].startswith(("attached", "event login"))
+                if not as_owner and not as_reader:
+                    found.add((each.application.partition("-")[0], trap[1], trap[2]))
+        return found
+
+
+class Story:
+    """A cluster of CloudNativePG, which nobody but kanfunc elects on."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self._folder = folder
+        self.version = int(lab.binaries.version.partition(".")[0])
+        asked = {"kanfunc.io/addons": '["kasten"]'}
+        lab.create_cluster(NAMESPACE, dialect=CNPG, addons=None, annotations=asked)
+        self.cluster = Protected(lab, NAMESPACE, dialect=CNPG)
+        install(lab.store, NAMESPACE)
+        for server in self.servers():
+            log_trees(server)
+        for statement in _CONTENT.strip().split(";\n"):
+            self.primary.sql(statement, dbname="app", user="app")
+        self.primary.sql("vacuum", dbname="app", user="app")
+        self.primary.sql("alter role app set search_path = home, public", user="app")
+        self.primary.sql(f"create database {MADE} owner app")
+        self._known = dict.fromkeys(_FINGERPRINTED, "0" * 64)
+        self._shown = self._credentials()
+        self._read: dict[Path, int] = {}
+
+    @property
+    def primary(self) -> Server:
+        return self.lab.primary(NAMESPACE, self.cluster.name)
+
+    def servers(self) -> list[Server]:
+        status = self.cluster.manifest["status"]
+        names = status.get("instanceNames") or [f"{self.cluster.name}-{n}" for n in (1, 2, 3)]
+        return [self.lab.server(NAMESPACE, name) for name in names]
+
+    def run(self) -> Run:
+        """Every verb, on the cluster as it stands."""
+        done = Run()
+        self._log(done)  # what came before is not of this run
+        done.messages.clear()
+        start = time.monotonic()
+        for name, outcome in self._verbs():
+            done.seconds[name] = round(time.monotonic() - start, 1)
+            start = time.monotonic()
+            done.outcomes[name] = outcome
+            done.rights[name] = self.primary.sql(RIGHTS)
+        self._log(done)
+        done.trees = parsed(done.messages)
+        return done
+
+    def _verbs(self) -> Iterator[tuple[str, Outcome]]:
+        cluster = self.cluster
+        yield "elect", _said(cluster.kanfunc("elect"))
+        yield "doctor", _diagnoses(cluster.kanfunc("doctor", "--format", "json"))
+        yield "fence", _said(cluster.fence())
+        yield "status", _said(cluster.kanfunc("status"))
+        yield "unfence", _said(cluster.unfence(outcome="failure"))
+        cluster.await_healthy()
+        yield "watchdog", self._watched()
+        action = cluster.back_up()
+        yield "backup", Outcome(1 if action.error else 0, [], action.error or "")
+        if action.restore_point:
+            cluster.restored(self.lab.kasten.export(action.restore_point))
+        cluster.await_healthy()
+        yield "identity", self._verified()
+        yield "structure", self._verified("--depth", "structure")
+        yield "install", self._verified("--depth", "structure", "--install-amcheck")
+        if "0" * 64 in self._known.values():
+            self._verified(*self._content())  # which tells the fingerprints
+        yield "content", self._verified(*self._content())
+
+    def _watched(self) -> Outcome:
+        """It ends a fence whose deadline is over."""
+        with running(self.lab, "--patience", "2") as watchdog:
+            fenced = self.cluster.fence()
+            if fenced.returncode == 0:
+                self.cluster.expire()
+                self.lab.wait_for("the fence to go", lambda: not self.cluster.fenced)
+                self.cluster.await_healthy()
+            code, log = watchdog.ended()
+        said = [(str(line.get("step")),) for line in map(json.loads, log.splitlines()) if "step" in line]
+        return Outcome(code or fenced.returncode, sorted(set(said)), log + fenced.stderr)
+
+    def _verified(self, *options: str) -> Outcome:
+        done = self.cluster.verify("--structure-timeout", "20", *options)
+        said = []
+        for line in done.stdout.splitlines():
+            if line.startswith("###Phase-output###: "):
+                pair = json.loads(line.partition(": ")[2])
+                if pair["key"] == "report":
+                    said = [_finding(each) for each in json.loads(pair["value"])["findings"]]
+        for check, *_, found in said:
+            if (known := re.search("fingerprint ([0-9a-f]{64})", found)) and not self._known[check].strip(
+                "0"
+            ):
+                self._known[check] = known[1]
+        return Outcome(done.returncode, said, done.stdout + done.stderr)
+
+    def _content(self) -> tuple[str, ...]:
+        lines = (
+            f"  - {{name: {table}, kind: table, table: {table}, fingerprint: '{known}'}}\n"
+            for table, known in self._known.items()
+        )
+        checks = self._folder / "checks.yaml"
+        checks.write_text(_CHECKS.lstrip() + "".join(lines))
+        port = str(self.primary.port)
+        return ("--depth", "content", "--checks", str(checks), "--credentials", str(self._shown),
+                "--client-port", port)  # fmt: skip
+
+    def _credentials(self) -> Path:
+        self.lab.client_dsn(NAMESPACE, self.cluster.name)
+        written = self.lab.workspace.directory("clients", f"{NAMESPACE}-{self.cluster.name}")
+        shown = self._folder / "shown"
+        (shown / APPLICATION_ROLE).mkdir(parents=True)
+        shutil.copy(written / "ca.crt", shown / "ca.crt")
+        for suffix in ("crt", "key"):
+            shutil.copyfile(written / f"app.{suffix}", shown / APPLICATION_ROLE / f"tls.{suffix}")
+        return shown
+
+    def _log(self, run: Run) -> None:
+        for log in self.lab.workspace.path.glob("pg-*/postgresql.log"):
+            run.messages += messages(log, self._read.get(log, 0))
+            self._read[log] = log.stat().st_size
+
+    def known(self) -> dict[str, Known]:
+        """What belongs to the extensions that we use, as it stands, by database."""
+        databases = self.primary.sql("select datname from pg_database where datallowconn")
+        return {name: Known.of(self.primary, name) for (name,) in databases}
+
+    def plant(self, trees: list[Parsed], *, path: bool = True) -> dict[str, list[str]]:
+        """Make the database hostile; what could not be planted, by database.
+
+        path: also the schema `evil` comes first for roles and database, else "$user" and public as ever.
+        """
+        primary = self.primary
+        seen, catalog = planting.Seen.of(trees), Catalog.of(primary)
+        refused = {}
+        for database in DATABASES:
+            for extension in ("amcheck", "pg_visibility"):
+                primary.sql(f"drop extension if exists {extension}", dbname=database)
+            for grant in (
+                f"grant create on database {database} to app",
+                "grant all on schema public to public",
+            ):
+                primary.sql(grant, dbname=database)
+            for statement in (*planting.EVERYBODY, planting.SPRING, planting.PLANT):
+                primary.sql(statement, dbname=database, user="app")
+            refused[database] = planting.plant(primary, database, _planted(seen, catalog))
+        refused["tables"] = planting.plant(
+            primary, "app", attached.statements(attached.TABLES) + attached.statements(attached.CASTS)
+        )
+        primary.sql("vacuum", dbname="app", user="app")
+        primary.sql(f"drop database {MADE}")
+        primary.sql(f"create database {MADE} owner app")
+        for database in DATABASES:
+            events = [
+                *attached.statements(attached.EVENTS),
+                *([attached.LOGIN] if self.version >= 17 else []),
+            ]
+            refused[database] += planting.plant(primary, database, events, user="postgres")
+        for target in (
+            () if not path else ("role app", "role postgres", "database app", "role postgres in database app")
+        ):
+            primary.sql(f"alter {target} set search_path = {planting.PATH}")
+        return refused
+
+
+def _planted(seen: planting.Seen, catalog: Catalog) -> list[str]:
+    found = []
+    for schema in planting.SCHEMAS:
+        found += [f"create schema if not exists {schema}", f"grant usage on schema {schema} to public"]
+        found += planting.overloads(seen, catalog, schema)
+        found += planting.namesakes(seen, catalog, schema)
+    return found
+
+
+def _masked(text: object) -> str:
+    return re.sub(r"[0-9a-f]{8,}|\d+", "N", str(text))
+
+
+def _finding(each: dict[str, Any]) -> tuple[str, ...]:
+    found = each["found"] if each["tier"] == "content" else _masked(each["found"])
+    return (each["check"], each["tier"], each["status"], found)
+
+
+def _said(done: Completed) -> Outcome:
+    steps = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    said = [(str(line.get("step") or line.get("found")),) for line in steps]
+    return Outcome(done.returncode, [(_masked(each),) for (each,) in said], done.stdout + done.stderr)
+
+
+def _diagnoses(done: Completed) -> Outcome:
+    found = json.loads(done.stdout)[0]["diagnoses"] if done.stdout else []
+    said: list[tuple[str, ...]] = [(each["check"], each["grade"]) for each in found]
+    return Outcome(done.returncode, said, done.stdout + done.stderr)
