@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kubernetes.client import Configuration
 
 from kanfunc.gateways import shell
 from kanfunc.gateways.activityscripts import ACTIVITY, arguments
 from kanfunc.gateways.instances import sections
+from kanfunc.gateways.podexec import PodExec
 from tests.lab.postgres import Server
-from tests.lab.site import Site
 from tests.scenarios.protected import PRIMARY, Protected
 
 pytestmark = pytest.mark.lab
@@ -49,10 +50,8 @@ def quoted(name: str) -> str:
 
 def looked(cluster: Protected, seconds: int = 40) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
     """What the script says: of the server, of each database that it names, how many there are."""
-    code, output = Site(cluster.lab, cluster.namespace).exec(
-        PRIMARY, *shell.argv(ACTIVITY, *arguments(seconds))
-    )
-    assert code == 0, output
+    pods = PodExec(Configuration(host=cluster.lab.api.url))
+    output = pods.run(cluster.namespace, PRIMARY, shell.argv(ACTIVITY, *arguments(seconds)), 60)
     found = sections(output)
     lines = map(json.loads, found["databases"].splitlines())
     return (
