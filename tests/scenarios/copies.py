@@ -37,7 +37,7 @@ class Replicated:
         source = Protected(lab, "subscriber")
         primary = lab.primary(source.namespace, source.name)
         for database in ("template1", "postgres", "app"):
-            primary.sql("create extension amcheck", dbname=database)
+            primary.sql("create extension amcheck with schema pg_catalog", dbname=database)
         primary.sql("create table orders (id int primary key)", dbname="app")
         primary.sql(
             f'create subscription "{SUBSCRIPTION}" connection \'host={publisher.environment()["PGHOST"]}'
