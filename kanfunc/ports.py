@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from kanfunc.domain.activity import Activity
 from kanfunc.domain.candidacy import LabelChanges
 from kanfunc.domain.examination import ExaminationLimits, Obstacle
 from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
@@ -142,6 +143,9 @@ class InstanceShell(Protocol):
 
     def await_writable(self, ref: ClusterRef, primary: str, seconds: float) -> bool:
         """Block until the instance accepts connections and is not in recovery."""
+
+    def activity(self, ref: ClusterRef, primary: str) -> Activity:
+        """What acts in its databases by itself, as far as that can be seen within a minute."""
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """Identity, timeline with its history, and the fate of a transaction."""

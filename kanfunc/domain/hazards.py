@@ -22,7 +22,8 @@ def archives(cluster: Cluster) -> list[Finding]:
     return [
         _warning("archive", f"WAL is written to {place}", "no archive, or one of its own",
                  "the copy keeps the settings of its source: while that lives, both write into one archive "
-                 "and spoil it. Give this one another, or take /spec/backup and /spec/plugins away")
+                 "and spoil it. Give this one another, or take /spec/backup and /spec/plugins away: "
+                 "docs/copies.md")
         for place in _places(cluster.spec, cluster.ref.name)
     ]  # fmt: skip
 
@@ -76,14 +77,22 @@ def _elsewhere(host: str, ref: ClusterRef) -> bool:
 
 
 def _places(spec: Manifest, name: str) -> Iterator[str]:
-    store = (spec.get("backup") or {}).get("barmanObjectStore")
-    if store:
-        yield f"{store.get('destinationPath')} as {store.get('serverName') or name}"
-    for plugin in spec.get("plugins") or ():
-        if plugin.get("isWALArchiver") and plugin.get("enabled", True):
-            parameters = plugin.get("parameters") or {}
-            store = parameters.get("barmanObjectName") or plugin.get("name")
-            yield f"{store} as {parameters.get('serverName') or name}"
+    """The operator's own archive, and those of plugins that archive; enabled is what is not disabled."""
+    backup = _mapping(spec.get("backup"))
+    if backup.get("barmanObjectStore"):
+        store = _mapping(backup["barmanObjectStore"])
+        yield f"{store.get('destinationPath') or 'an object store'} as {store.get('serverName') or name}"
+    plugins = spec.get("plugins")
+    for plugin in map(_mapping, plugins if isinstance(plugins, list) else ()):
+        if plugin.get("isWALArchiver") and plugin.get("enabled") is not False:
+            parameters = _mapping(plugin.get("parameters"))
+            place = parameters.get("barmanObjectName") or plugin.get("name")
+            yield f"{place} as {parameters.get('serverName') or name}"
+
+
+def _mapping(value: object) -> Manifest:
+    """What should be an object, and is not in every cluster's manifest."""
+    return value if isinstance(value, dict) else {}
 
 
 def _warning(check: str, found: str, expected: str, meaning: str) -> Finding:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from kanfunc.domain.activity import Activity, Actors
 from kanfunc.domain.codec import Malformed, decode, encode
 from kanfunc.domain.coldness import Control, Segment, WalTail
 from kanfunc.domain.errors import ExecCut, ExecFailed
@@ -18,13 +19,15 @@ from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
-from kanfunc.gateways import restorescripts, scripts, shell
+from kanfunc.gateways import activityscripts, restorescripts, scripts, shell
 from kanfunc.gateways.podexec import PodExec
 
 T = TypeVar("T")
 
 _LOOK_SECONDS = 60.0
 """For scripts that only look: a volume that hangs shows here."""
+_ACTIVITY_SECONDS = 40
+"""For looking into all databases: with the last of them, and those that are named, within _LOOK_SECONDS."""
 _FLUSH_SECONDS = 300.0
 """For forcing whole volumes to disk."""
 
@@ -128,6 +131,18 @@ class PodInstances:
         """See InstanceShell."""
         output = self._run(ref, primary, scripts.AWAIT_WRITABLE, seconds + _LOOK_SECONDS, f"{seconds:.0f}")
         return output.strip() == "yes"
+
+    def activity(self, ref: ClusterRef, primary: str) -> Activity:
+        """See InstanceShell."""
+        arguments = activityscripts.arguments(_ACTIVITY_SECONDS)
+        output = self._look(ref, primary, activityscripts.ACTIVITY, *arguments)
+        with readable(output):
+            found = sections(output)
+            databases = tuple(decoded(line, Actors) for line in found["databases"].splitlines())
+            server, counts = decoded(found["server"], Activity), decoded(found["counts"], dict[str, int])
+            return msgspec.structs.replace(
+                server, databases=databases, acting=counts["acting"], unseen=counts["unseen"]
+            )
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         """See InstanceShell."""

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 from kanfunc.domain.errors import KanfuncError, Refused, Terminated, worst
 from kanfunc.domain.examination import ExaminationLimits
-from kanfunc.domain.finding import Depth, Tier
+from kanfunc.domain.finding import Depth, Finding, Tier
 from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
+from kanfunc.operations.activity import activity_warnings
 from kanfunc.operations.content import ContentPlan, address_warnings, content_of, require_plain_users
 from kanfunc.operations.identity import identity_of
 from kanfunc.operations.outcome import keep_outcome
@@ -123,7 +124,7 @@ def _examine(
     with tiers.timed(Tier.IDENTITY):
         identity = identity_of(world, primary, expected, ports, tolerance)
         tiers.findings += identity.findings
-    tiers.findings += [*archives(world.cluster), *others(ports.api.other_pods(world.cluster.ref))]
+    tiers.findings += _hazards(world.cluster, primary, ports)
     proof = identity.adopted.mark.proof if identity.adopted else None
     if Tier.STRUCTURE in limits.depth.tiers:
         with tiers.timed(Tier.STRUCTURE):
@@ -149,3 +150,12 @@ def _examine(
         tiers.findings += address_warnings(world.cluster.ref, plan)
     checks = plan.digest if plan else None
     return report_of(world, identity, tiers, limits.depth, ran_by=limits.ran_by, checks=checks)
+
+
+def _hazards(cluster: Cluster, primary: Instance, ports: Ports) -> list[Finding]:
+    """What this copy may do to its source, at every depth."""
+    return [
+        *archives(cluster),
+        *others(ports.api.other_pods(cluster.ref)),
+        *activity_warnings(cluster.ref, primary.name, ports),
+    ]

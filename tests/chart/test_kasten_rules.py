@@ -1,6 +1,7 @@
 """Kasten's filters, bindings and transforms, by the objects that the chart and the examples hold."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -8,8 +9,19 @@ import yaml
 
 from tests.chart.helm import CHART, of_kind, rendered
 from tests.cluster.application import EXAMPLES
-from tests.cluster.kasten.rules import bound, passes, transformed
-from tests.lab.apiserver import CNPG_CLUSTERS, EDB_CLUSTERS, LEASES, PODS, PVCS, Manifest
+from tests.cluster.kasten.rules import bound, passes
+from tests.lab.apiserver import (
+    CNPG_CLUSTERS,
+    DEPLOYMENTS,
+    EDB_CLUSTERS,
+    LEASES,
+    PODS,
+    PVCS,
+    Manifest,
+    Resource,
+)
+from tests.lab.kasten.actions import ActionFailed
+from tests.lab.kasten.transforms import transformed
 
 ACTION = yaml.safe_load((EXAMPLES / "restore.yaml").read_text())["spec"]
 POLICY = yaml.safe_load((EXAMPLES / "policy-binding.yaml").read_text())["spec"]
@@ -40,12 +52,75 @@ def test_a_filter_that_is_spelled_wrong_is_refused() -> None:
         passes({"excludeResources": [{"labels": EXCLUDED}]}, PVCS, named())
 
 
-def test_a_transform_takes_the_archive_away_where_there_is_one() -> None:
-    archiving = named(spec={"backup": {"barmanObjectStore": {}}, "instances": 3})
-    for cluster in (archiving, named(spec={"instances": 3})):
-        assert transformed(ACTION["transforms"], CNPG_CLUSTERS, cluster)["spec"] == {"instances": 3}
-    assert transformed(ACTION["transforms"], PVCS, archiving) == archiving, "of another kind"
-    assert archiving["spec"]["backup"], "the captured manifest is left alone"
+WORKERS = {"max_logical_replication_workers": "0"}
+POSTGRESQL: list[tuple[Manifest, Manifest]] = [
+    ({}, {"parameters": WORKERS}),
+    ({"postgresql": {}}, {"parameters": WORKERS}),
+    ({"postgresql": {"pg_hba": ["x"]}}, {"pg_hba": ["x"], "parameters": WORKERS}),
+    ({"postgresql": {"parameters": {}}}, {"parameters": WORKERS}),
+    (
+        {"postgresql": {"pg_hba": ["x"], "parameters": {"max_connections": "9"}}},
+        {"pg_hba": ["x"], "parameters": WORKERS | {"max_connections": "9"}},
+    ),
+    ({"postgresql": {"parameters": {"max_logical_replication_workers": "8"}}}, {"parameters": WORKERS}),
+]
+ARCHIVING: list[Manifest] = [
+    {},
+    {"backup": {"barmanObjectStore": {}}},
+    {"plugins": [{"name": "barman-cloud.cloudnative-pg.io", "isWALArchiver": True}]},
+    {"backup": {"volumeSnapshot": {}}, "plugins": []},
+]
+
+
+@pytest.mark.parametrize("clusters", [EDB_CLUSTERS, CNPG_CLUSTERS], ids=lambda each: each.group)
+@pytest.mark.parametrize("archiving", ARCHIVING)
+@pytest.mark.parametrize(("postgresql", "expected"), POSTGRESQL)
+def test_transforms_take_away_whatever_reaches_for_the_source(
+    clusters: Resource, archiving: Manifest, postgresql: Manifest, expected: Manifest
+) -> None:
+    """Of every shape that a Cluster may have, and nothing else of it."""
+    captured = named(spec={"instances": 3, **archiving, **postgresql})
+    before = deepcopy(captured)
+    restored = transformed(ACTION["transforms"], clusters, captured)
+    assert restored["spec"] == {"instances": 3, "postgresql": expected}
+    assert restored["metadata"] == captured["metadata"]
+    assert captured == before, "the captured manifest is left alone"
+
+
+def test_transforms_are_for_clusters_alone() -> None:
+    other = named(spec={"backup": {}, "plugins": []})
+    stranger = Resource("cluster.x-k8s.io", "v1beta1", "clusters", "Cluster")
+    for resource in (PVCS, DEPLOYMENTS, stranger):
+        assert transformed(ACTION["transforms"], resource, other) == other
+
+
+def test_the_transform_set_for_the_dashboard_is_the_example() -> None:
+    kept = yaml.safe_load((EXAMPLES / "transforms.yaml").read_text())
+    assert kept["spec"]["transforms"] == ACTION["transforms"]
+
+
+def test_a_failed_test_skips_the_rest_of_its_document_and_other_failures_fail_the_restore() -> None:
+    guarded = {"subject": {}, "json": [{"op": "test", "path": "/spec/x"}, REMOVE]}
+    found = transformed([guarded, {"subject": {}, "json": [ADD]}], PVCS, named())
+    assert found["spec"] == {"y": 1}
+    with pytest.raises(ActionFailed, match="/spec/x"):
+        transformed([{"subject": {}, "json": [REMOVE]}], PVCS, named())
+    for unknown in (REMOVE | {"regex": "x"}, ADD | {"from": "/spec"}):
+        with pytest.raises(ValueError, match="not imitated"):
+            transformed([{"subject": {}, "json": [unknown]}], PVCS, named())
+
+
+REMOVE = {"op": "remove", "path": "/spec/x"}
+ADD = {"op": "add", "path": "/spec/y", "value": 1}
+
+
+@pytest.mark.parametrize("group", [EDB_CLUSTERS.group, CNPG_CLUSTERS.group])
+@pytest.mark.parametrize(
+    "plural", ["subscriptions", "publications", "databases", "scheduledbackups", "backups", "poolers"]
+)
+def test_what_would_make_the_operator_act_for_the_copy_is_not_restored(group: str, plural: str) -> None:
+    """A Subscription of the operator would subscribe again, a ScheduledBackup back the copy up."""
+    assert not passes(ACTION["filters"], Resource(group, "v1", plural, "Any"), named())
 
 
 def test_the_chart_binds_clusters_of_its_operators_alone() -> None:

@@ -117,6 +117,23 @@ def test_facts_of_the_primary_are_read(shell: PodInstances, answer: Answer) -> N
     )
 
 
+def test_what_acts_by_itself_is_read(shell: PodInstances, answer: Answer) -> None:
+    server = (
+        '{"workers" : 4, "libraries" : "pg_cron", "strangers" : [], "closed" : {"count" : 0, "first" : []},'
+        ' "subscriptions" : {"count" : 12, "enabled" : 1, "first" : [{"name" : "s", "database" : "app",'
+        ' "enabled" : true, "working" : false}]}}'
+    )
+    lines = '{"database" : "a", "extensions" : ["pg_cron"]}\n{"database" : "b", "reason" : "no"}'
+    answer(sections(server=server, databases=lines, counts='{"acting": 1, "unseen": 2}'))
+    found = shell.activity(REF, "pg-1")
+    assert (found.subscriptions.count, found.subscriptions.first[0].enabled) == (12, True)
+    assert [(each.extensions, each.reason) for each in found.databases] == [(("pg_cron",), ""), ((), "no")]
+    assert (found.acting, found.unseen) == (1, 2)
+    answer(sections(server=server, databases="", counts="{}"))
+    with pytest.raises(ExecFailed, match="cannot be read"):
+        shell.activity(REF, "pg-1")
+
+
 def test_traces_of_the_promotion_are_read(shell: PodInstances, answer: Answer) -> None:
     answer(sections(record="", history="1795424400"))
     assert shell.promotion(REF, "pg-2", Switch(Lsn(1), 2)).at == datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -144,8 +161,9 @@ BOUND, SWITCH = Lsn(1), Switch(Lsn(1), 2)
         pytest.param(lambda shell: shell.await_stopped(REF, "pg-2", 1)),
         pytest.param(lambda shell: shell.primary_facts(REF, "pg-1", "1")),
         pytest.param(lambda shell: shell.promotion(REF, "pg-2", SWITCH)),
+        pytest.param(lambda shell: shell.activity(REF, "pg-1")),
     ],
-    ids=["replication", "bound", "replay", "stopped", "facts", "promotion"],
+    ids=["replication", "bound", "replay", "stopped", "facts", "promotion", "activity"],
 )
 def test_unreadable_answer_is_a_failure(
     shell: PodInstances, answer: Answer, ask: Callable[[PodInstances], Any], text: str

@@ -91,6 +91,7 @@ INSTANCES: dict[str, Callable[[PodInstances], object]] = {
     "erase_marks": lambda pods: pods.erase_marks(REFERENCE, POD_WITH_MANY, MANY, FENCE),
     "await_streaming": lambda pods: pods.await_streaming(REFERENCE, POD, POD, SECONDS, caught_up=True),
     "await_writable": lambda pods: pods.await_writable(REFERENCE, POD, SECONDS),
+    "activity": lambda pods: pods.activity(REFERENCE, POD),
     "primary_facts": lambda pods: pods.primary_facts(REFERENCE, POD, str(2**64)),
     "superusers": lambda pods: pods.superusers(REFERENCE, POD, [f"{'u' * 60}{n:03}" for n in range(500)]),
     "promotion": lambda pods: pods.promotion(REFERENCE, POD, Switch(FAR, 2**32)),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self, TypeVar
 
 from tests.lab.apiserver import NAMESPACES, ApiServer, StatusError, Store
@@ -85,10 +86,12 @@ class Lab:
         synchronous: int = 0,
         annotations: Mapping[str, str] | None = None,
         archive: str | None = None,
+        further: Mapping[str, object] = MappingProxyType({}),
     ) -> Manifest:
         """Apply a Cluster and wait until it is healthy.
 
         `archive` names what stands for an object store; commits wait for any `synchronous` standbys.
+        `further` are fields of its spec that go before all of these.
         """
         self.create_namespace(namespace)
         spec: Manifest = {"instances": instances, "storage": {"size": "1Gi"}}
@@ -97,6 +100,7 @@ class Lab:
         spec |= {"postgresql": replication} if synchronous else {}
         spec["tablespaces"] = [{"name": name, "storage": {"size": "1Gi"}} for name in tablespaces]
         spec |= {"backup": {"archive": archive}} if archive else {}
+        spec |= further
         marks = dict(annotations or {}) | ({dialect.addons: addons} if addons else {})
         self.store.create(dialect.clusters, manifests.cluster(dialect, name, namespace, spec, marks))
         return self.wait_until_healthy(namespace, name)

@@ -120,13 +120,20 @@ class Server:
             "pg_basebackup", "--pgdata", str(self.pgdata), "--dbname", conninfo, *options, *self._waldir()
         )
 
-    def configure(self, *, upstream: "Server | None" = None, archive: Path | None = None) -> None:
+    def configure(
+        self,
+        *,
+        upstream: "Server | None" = None,
+        archive: Path | None = None,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Write everything in PGDATA that depends on where the volume stands; due before each start.
 
         `upstream` is whom it follows when it is started as a standby; without one it replays what it has, and
         what `archive` (a directory standing for the object store) holds. WAL is archived there too.
+        `parameters` are settings of the cluster's owner.
         """
-        settings = SETTINGS | self._local_settings()
+        settings = SETTINGS | dict(parameters) | self._local_settings()
         settings["primary_conninfo"] = self._conninfo(upstream) if upstream else ""
         if archive:
             settings |= _archive_settings(self._identity.directory(archive))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from kanfunc.domain.activity import Activity, Subscriptions
 from kanfunc.domain.errors import ExecFailed
 from kanfunc.domain.facts import Bound, Inspection, Replay, Stopped
 from kanfunc.domain.hooks import Argv
@@ -11,6 +12,7 @@ from kanfunc.domain.lsn import Lsn
 from kanfunc.domain.mark import MARK_FILE, Inscription, read_mark
 from kanfunc.domain.record import Proof
 from kanfunc.domain.replication import Replication, Standby
+from kanfunc.domain.survey import Names
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
 from kanfunc.domain.world import ClusterRef, Instance, Volume
 from tests.builders import ON_ERROR, POST
@@ -132,6 +134,16 @@ class SimulatedShell:
 
     def await_writable(self, ref: ClusterRef, primary: str, seconds: float) -> bool:
         return self._wait(lambda: self._simulation.engines[primary].running, seconds)
+
+    def activity(self, ref: ClusterRef, primary: str) -> Activity:
+        self._running(primary)
+        return Activity(
+            workers=4,
+            libraries="",
+            strangers=(),
+            subscriptions=Subscriptions(0, 0, ()),
+            closed=Names(0, ()),
+        )
 
     def primary_facts(self, ref: ClusterRef, primary: str, xid: str) -> PrimaryFacts:
         engine = self._running(primary)

@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.lab.apiserver import EVENTS, NAMESPACES, PODS, PVCS, VOLUME_SNAPSHOTS
 from tests.lab.kasten import Action, Hook, HookResult, Policy, RestorePoint
+from tests.lab.kasten.transforms import EXAMPLE, Transform
 from tests.lab.lab import Completed, Lab
 from tests.lab.operator.names import EDB, Dialect
 
@@ -148,12 +149,27 @@ class Protected:
         assert action.restore_point is not None, action.error
         return self.lab.kasten.export(action.restore_point)
 
-    def restored(self, source: RestorePoint, *, drop_pvc_annotations: bool = False) -> "Protected":
-        """The cluster after its namespace was lost and restored."""
+    def restored(
+        self,
+        source: RestorePoint,
+        *,
+        transforms: Sequence[Transform] = EXAMPLE,
+        drop_pvc_annotations: bool = False,
+    ) -> "Protected":
+        """The cluster after its namespace was lost and restored, with the transforms of the example."""
         self.delete_namespace()
-        action = self.lab.kasten.restore(source, self.namespace, drop_pvc_annotations=drop_pvc_annotations)
+        action = self.lab.kasten.restore(
+            source, self.namespace, transforms=transforms, drop_pvc_annotations=drop_pvc_annotations
+        )
         assert not action.error
         return self
+
+    def copied(self, source: RestorePoint, transforms: Sequence[Transform] = EXAMPLE) -> "Protected":
+        """A copy in a namespace of its own, while this cluster lives."""
+        copy = replace(self, namespace=f"{self.namespace}-copy")
+        action = self.lab.kasten.restore(source, copy.namespace, transforms=transforms)
+        assert not action.error
+        return copy
 
     def delete_namespace(self) -> None:
         self.lab.store.delete(NAMESPACES, "", self.namespace)

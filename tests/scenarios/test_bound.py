@@ -6,6 +6,7 @@ import pytest
 
 from tests.lab.apiserver import NAMESPACES
 from tests.lab.kasten import Action, Artifacts, Blueprint, BoundHook, HookResult, Policy, RestorePoint, State
+from tests.lab.kasten.transforms import EXAMPLE
 from tests.lab.lab import Lab
 from tests.scenarios.protected import Manifest, Protected
 
@@ -52,7 +53,7 @@ def back_up(one: Protected, retries: int = 0, bound: Blueprint | None = None) ->
 def restored(one: Protected, source: RestorePoint) -> Action:
     one.delete_namespace()
     verify = hook(one.lab, "verify-restore", expect=True)
-    return one.lab.kasten.restore(source, one.namespace, restore_posthook=verify)
+    return one.lab.kasten.restore(source, one.namespace, transforms=EXAMPLE, restore_posthook=verify)
 
 
 def test_each_cluster_is_backed_up_and_proven_by_its_own_fence(both: tuple[Protected, Protected]) -> None:

@@ -1,16 +1,14 @@
-"""What filters, bindings and transforms of Kasten say of an object, as pure functions over manifests.
+"""What filters and bindings of Kasten say of an object, as pure functions over manifests.
 
-Sources: docs.kasten.io, pages "Policies", "Blueprint Bindings" and "Transforms"; kinds that are spelled
+Sources: docs.kasten.io, pages "Policies" and "Blueprint Bindings"; kinds that are spelled
 wrong are refused here, where Kasten passes over them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import jsonpatch
-import jsonpointer
-
 from tests.lab.apiserver import Resource
+from tests.lab.kasten.transforms import selects
 from tests.lab.operator.decisions import annotations, labels
 from tests.lab.operator.names import Manifest
 
@@ -42,22 +40,7 @@ def passes(filters: Mapping[str, Any], resource: Resource, manifest: Manifest) -
 
 
 def _any(rules: Iterable[Requirement], resource: Resource, manifest: Manifest) -> bool:
-    return any(_selects(rule, resource, manifest) for rule in rules)
-
-
-def _selects(rule: Requirement, resource: Resource, manifest: Manifest) -> bool:
-    named = {
-        "group": resource.group,
-        "version": resource.version,
-        "resource": resource.plural,
-        "name": manifest["metadata"]["name"],
-    }
-    if unknown := rule.keys() - named.keys() - {"matchLabels"}:
-        raise ValueError(f"rules have no {unknown}, or it is not imitated")
-    wanted = rule.get("matchLabels", {}).items()
-    return wanted <= labels(manifest).items() and all(
-        rule.get(key, value) == value for key, value in named.items()
-    )
+    return any(selects(rule, resource, manifest) for rule in rules)
 
 
 def bound(bindings: Sequence[Manifest], resource: Resource, manifest: Manifest) -> Manifest | None:
@@ -89,27 +72,3 @@ _OPERATORS: Mapping[str, Callable[[str | None, Sequence[str]], bool]] = {
     "In": lambda value, values: value in values,
     "NotIn": lambda value, values: value not in values,
 }
-
-
-def transformed(transforms: Iterable[Mapping[str, Any]], resource: Resource, manifest: Manifest) -> Manifest:
-    """The object after all transforms that are for it, in order; a `test` that fails skips the rest of one.
-
-    Raises jsonpatch's errors where an operation of another kind fails.
-    """
-    for transform in transforms:
-        if _selects(transform["subject"], resource, manifest):
-            manifest = _patched(manifest, transform["json"])
-    return manifest
-
-
-def _patched(manifest: Manifest, operations: Iterable[Mapping[str, Any]]) -> Manifest:
-    """A `test` without a value asks whether the path is there."""
-    for operation in operations:
-        if operation["op"] == "test":
-            absent = object()
-            found = jsonpointer.resolve_pointer(manifest, operation["path"], absent)
-            if found is absent or found != operation.get("value", found):
-                break
-        else:
-            manifest = jsonpatch.apply_patch(manifest, [operation])
-    return manifest

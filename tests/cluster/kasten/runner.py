@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.cluster.kasten.hooks import Kanister
-from tests.cluster.kasten.rules import applications, bound, passes, transformed
+from tests.cluster.kasten.rules import applications, bound, passes
 from tests.cluster.kasten.volumes import CsiVolumes
 from tests.cluster.node.addons import KASTEN_NAMESPACE
 from tests.cluster.objects import RealObjects
@@ -29,6 +29,7 @@ from tests.lab.apiserver import CONFIGMAPS, LEASES, PODS, PVCS, SECRETS, Resourc
 from tests.lab.kasten import Action, Artifacts, Blueprint, BoundHook, Hook, HookResult, Policy, RestorePoint
 from tests.lab.kasten.backup import Backup
 from tests.lab.kasten.restore import Restore
+from tests.lab.kasten.transforms import transformed
 from tests.lab.operator.names import DIALECTS, Manifest
 
 FURTHER = (CONFIGMAPS, DEPLOYMENTS, PODS, LEASES)

@@ -12,6 +12,7 @@ from tests.lab.demo.evidence import Run, completed, health, let_the_second_pass,
 from tests.lab.demo.restore import VERIFY
 from tests.lab.demo.scene import CLUSTER, NAMESPACE, Scene
 from tests.lab.kasten import Policy, RestorePoint
+from tests.lab.kasten.transforms import EXAMPLE
 from tests.lab.lab import Process
 
 STAGING: Final = "staging"
@@ -135,7 +136,11 @@ def _restore(
     single = tuple(each | {"spec": each["spec"] | {"instances": 1}} for each in point.clusters)
     scene.narrator.busy(f"Kasten restores into namespace {namespace}")
     point = replace(point, clusters=single)
-    completed(scene.lab.kasten.restore(point, namespace, drop_pvc_annotations=drop_pvc_annotations))
+    completed(
+        scene.lab.kasten.restore(
+            point, namespace, transforms=EXAMPLE, drop_pvc_annotations=drop_pvc_annotations
+        )
+    )
     scene.lab.wait_until_healthy(namespace, CLUSTER)
 
 

@@ -5,6 +5,7 @@ from tests.lab.demo.backup import ColdBackup
 from tests.lab.demo.evidence import Run, completed, health, psql, streaming, switch_point, system_identifier
 from tests.lab.demo.opening import INSTANCES, SELECT_LINKS, Workload
 from tests.lab.demo.scene import CLUSTER, NAMESPACE, Scene
+from tests.lab.kasten.transforms import EXAMPLE
 
 FIRST_TIMELINE = 1
 VERIFY = ("verify-restore", "--clock-tolerance", "0")  # one machine has one clock
@@ -25,7 +26,7 @@ def restore(scene: Scene, workload: Workload, backup: ColdBackup) -> None:
     """Restore the export, let the product verify it, and look at the data as the application does."""
     scene.narrator.act("The restore", "from the export: the fenced copy is promoted, new instances join")
     scene.narrator.busy("Kasten restores volumes, Secrets and the Cluster")
-    completed(scene.lab.kasten.restore(backup.export, NAMESPACE))
+    completed(scene.lab.kasten.restore(backup.export, NAMESPACE, transforms=EXAMPLE))
     scene.narrator.fact("restore", f"volume {', '.join(backup.export.data)}, Secrets and Cluster are back")
     scene.narrator.busy("the operator adopts the volume, promotes it and clones new replicas")
     scene.lab.wait_until_healthy(NAMESPACE, CLUSTER)

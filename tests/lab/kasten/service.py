@@ -1,19 +1,25 @@
 """Kasten itself: starts actions, one at a time in each namespace, and keeps exports."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
-from tests.lab.apiserver import Store
-from tests.lab.kasten.actions import Action, BoundHook, Hook, NamespaceLocked, RestorePoint
+from tests.lab.apiserver import PVCS, SECRETS, Store
+from tests.lab.kasten.actions import Action, BoundHook, Hook, Manifest, NamespaceLocked, RestorePoint
 from tests.lab.kasten.backup import Backup, Policy
 from tests.lab.kasten.restore import Restore, without_annotations_of_volumes
+from tests.lab.kasten.transforms import Transform, transformed
 from tests.lab.kasten.volumes import LabVolumes
+from tests.lab.operator.names import DIALECTS
 from tests.lab.storage import Storage, copy
 from tests.lab.workspace import Workspace
+
+_RESOURCES = {
+    (each.api_version, each.kind): each
+    for each in (PVCS, SECRETS, *(dialect.clusters for dialect in DIALECTS))
+}
 
 
 class Kasten:
@@ -46,6 +52,7 @@ class Kasten:
         source: RestorePoint,
         namespace: str,
         *,
+        transforms: Sequence[Transform] = (),
         drop_pvc_annotations: bool = False,
         post_hook: Hook | None = None,
         restore_posthook: BoundHook | None = None,
@@ -53,7 +60,11 @@ class Kasten:
         """Restore into a new namespace; NamespaceLocked while another action is running there."""
         with self._lock(namespace):
             volumes = self._volumes()
-            admit = without_annotations_of_volumes if drop_pvc_annotations else dict[str, Any]
+
+            def admit(manifest: Manifest) -> Manifest:
+                kept = without_annotations_of_volumes(manifest) if drop_pvc_annotations else manifest
+                return transformed(transforms, _RESOURCES[kept["apiVersion"], kept["kind"]], kept)
+
             restore = Restore(self._store, volumes, source, admit)
             return restore.run(namespace, post_hook, restore_posthook)
 

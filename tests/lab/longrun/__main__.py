@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.lab.apiserver import VOLUME_SNAPSHOTS
 from tests.lab.client import Writer
 from tests.lab.kasten import Action, HookResult, Policy, RestorePoint, State
+from tests.lab.kasten.transforms import EXAMPLE
 from tests.lab.lab import Lab
 from tests.lab.longrun.faults import FAULTS, HOT, Fault, Must, Round
 from tests.lab.operator.runtime import Faults
@@ -141,7 +142,9 @@ class LongRun:
         namespace = f"restored-{number}"
         single = tuple(each | {"spec": each["spec"] | {"instances": 1}} for each in point.clusters)
         restored = Protected(self.lab, namespace)
-        action: Action = self.lab.kasten.restore(replace(point, clusters=single), namespace)
+        action: Action = self.lab.kasten.restore(
+            replace(point, clusters=single), namespace, transforms=EXAMPLE
+        )
         assert not action.error, action.error
         restored.await_healthy()
         code = restored.verify().returncode

@@ -2,13 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from tests.lab.apiserver import PODS, PVCS, StatusError
 from tests.lab.operator.bootstrap import adopt, create_claims
 from tests.lab.operator.credentials import ensure_authority, ensure_credentials
 from tests.lab.operator.decisions import elect, is_fenced, is_hibernated, labels, next_serial
-from tests.lab.operator.instance import Instance
+from tests.lab.operator.instance import Instance, Settings
 from tests.lab.operator.manifests import condition, is_met, pod, service_names
 from tests.lab.operator.names import PRIMARY, REPLICA, Manifest, dialect_of, instance_name
 from tests.lab.operator.runtime import Runtime
@@ -81,9 +80,8 @@ class ClusterController:
     def _read(self) -> Manifest:
         return self._store.get(self.dialect.clusters, self.namespace, self.name)
 
-    def _archive(self, cluster: Manifest) -> Path | None:
-        name = cluster["spec"].get("backup", {}).get("archive")
-        return self._runtime.workspace.directory("archives") / name if name else None
+    def _settings(self, cluster: Manifest) -> Settings:
+        return Settings.of(cluster, self._runtime.workspace.directory("archives"))
 
     def _attach(self, cluster: Manifest, name: str) -> Instance:
         self.instances[name] = Instance.attach(self._runtime, cluster, name, self._tls)
@@ -101,7 +99,7 @@ class ClusterController:
             for serial in adopted.serials:
                 self._attach(cluster, instance_name(self.name, serial))
         leader = self.instances[primary]
-        leader.lead(self._archive(cluster))
+        leader.lead(self._settings(cluster))
         if adopted is None:
             leader.server.create_roles()
             leader.server.create_tablespaces()
@@ -133,7 +131,7 @@ class ClusterController:
         set_status(self._store, cluster, phase="Switchover in progress")
         if current in self.instances:
             self.instances[current].stop()
-        self.instances[target].lead(self._archive(cluster))
+        self.instances[target].lead(self._settings(cluster))
         for name in self.instances.keys() - {target}:
             self.instances[name].stop()  # to be started again behind the new primary
         set_status(self._store, cluster, currentPrimary=target)
@@ -156,9 +154,9 @@ class ClusterController:
     def _start(self, cluster: Manifest, instance: Instance) -> None:
         primary = cluster["status"]["currentPrimary"]
         if instance.name == primary:
-            instance.lead(self._archive(cluster))
+            instance.lead(self._settings(cluster))
         else:
-            instance.follow(self.instances.get(primary), self._archive(cluster))
+            instance.follow(self.instances.get(primary), self._settings(cluster))
 
     def _scale_up(self, cluster: Manifest) -> None:
         missing = cluster["spec"]["instances"] - len(self.instances)
@@ -176,7 +174,7 @@ class ClusterController:
     def _clone(self, cluster: Manifest, name: str, primary: Instance) -> Instance:
         replica = Instance.attach(self._runtime, cluster, name, self._tls)
         replica.server.clone_from(primary.server)
-        replica.follow(primary, self._archive(cluster))
+        replica.follow(primary, self._settings(cluster))
         return replica
 
     def _create_claims(self, cluster: Manifest, role: str, *pending: str) -> str:

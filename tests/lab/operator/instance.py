@@ -1,7 +1,8 @@
 """One instance of a cluster: its volumes, its pod and its PostgreSQL."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,6 +14,30 @@ from tests.lab.operator.runtime import Runtime
 from tests.lab.postgres import Server
 
 STANDBY_SIGNAL = "standby.signal"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a Cluster's spec says of its PostgreSQL. They hold from the next start on.
+
+    `archive` is where WAL is written, and asked for in recovery; `parameters` are those of spec.postgresql.
+    """
+
+    archive: Path | None
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def of(cls, cluster: Manifest, archives: Path) -> Self:
+        """A plugin that archives goes before the operator's own archive, as CloudNativePG asks them."""
+        spec = cluster["spec"]
+        stores = [
+            plugin["parameters"]["barmanObjectName"]
+            for plugin in spec.get("plugins") or []
+            if plugin.get("isWALArchiver") and plugin.get("enabled", True)
+        ]
+        name = stores[0] if stores else (spec.get("backup") or {}).get("archive")
+        parameters = (spec.get("postgresql") or {}).get("parameters") or {}
+        return cls(archives / name if name else None, parameters)
 
 
 class Instance:
@@ -47,18 +72,19 @@ class Instance:
         mounts = [Mount(volume, volume.claim(name), str(path)) for volume, path in paths.items()]
         return cls(name, server, mounts, [claim["metadata"]["uid"] for claim in claims.values()])
 
-    def lead(self, archive: Path | None) -> None:
+    def lead(self, settings: Settings) -> None:
         """Run as the primary; a standby, or a volume that was one, is promoted to a new timeline."""
         is_standby = (self.server.pgdata / STANDBY_SIGNAL).exists()
         if not self.server.running:
-            self.server.configure(archive=archive)
+            self.server.configure(archive=settings.archive, parameters=settings.parameters)
             self.server.start(standby=is_standby)
         if is_standby:
             self.server.promote()
 
-    def follow(self, primary: Self | None, archive: Path | None) -> None:
+    def follow(self, primary: Self | None, settings: Settings) -> None:
         """Run as a standby that streams from the primary, where there is one."""
-        self.server.configure(upstream=primary.server if primary else None, archive=archive)
+        upstream = primary.server if primary else None
+        self.server.configure(upstream=upstream, archive=settings.archive, parameters=settings.parameters)
         self.server.start(standby=True)
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
