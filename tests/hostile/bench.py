@@ -31,8 +31,11 @@ from tests.lab.certificates import APPLICATION_ROLE, Authority
 from tests.lab.postgres import Server
 from tests.lab.workspace import LabError, Workspace
 
+ODD = "a=b ö"
+DATABASES = ("app", "postgres", "template1", ODD)
 GERMAN = "de_DE.UTF-8"
 PRIMARY, STANDBY = "pg-1", "pg-2"
+PAGE = 8192
 SECONDS = "8"
 """Limit of a command in a pod: coreutils' `timeout` stands before each."""
 _LIMIT = 3
@@ -44,7 +47,9 @@ create table items (id serial primary key, payload text, hue colour,
 insert into items (payload, hue, amount, price, lasts, raw, part, day, doc)
  select 'pay "load" é ' || n, 'red', n / 7.0, n::numeric::money, make_interval(days => n), '\\x0102',
         n / 3.0::float8, date '2026-02-03', '<a/>' from generate_series(1, 300) as n;
-create table empty (id int primary key)
+create table "größe" (id int primary key) with (autovacuum_enabled = off);
+create table broken (id int, filler text);
+insert into broken select n, repeat('x', 600) from generate_series(1, 100) as n
 """
 CHECKS = """
 checks:
@@ -94,14 +99,26 @@ class Bench:
                 statement, dbname="app", user="app" if "extension" not in statement else "postgres"
             )
         self.primary.sql("vacuum", dbname="app")
+        self.primary.sql('insert into "größe" values (1)', dbname="app")
+        self.primary.sql(f'create database "{ODD}"')
         self.standby = self._server(STANDBY)
         self.standby.clone_from(self.primary)
         self.standby.configure(upstream=self.primary)
+        self._break_a_page()
         self.standby.start(standby=True)
         self._folder = self._credentials(folder)
         self.client = PsycopgClient(Credentials(self._folder), self.primary.port)
         [(started,)] = self.primary.sql("select (pg_postmaster_start_time() at time zone 'UTC')::text")
         self._session = Session("127.0.0.1", "app", "app", None, None, started, 8)
+
+    def _break_a_page(self) -> None:
+        """Whoever reads it is told of an error, in the language and the way that are set."""
+        [(path,)] = self.primary.sql("select pg_relation_filepath('broken')", dbname="app")
+        self.primary.stop()
+        with (self.primary.pgdata / path).open("r+b") as file:
+            file.seek(PAGE)
+            file.write(b"\1" * PAGE)
+        self.primary.start(standby=False)
 
     @classmethod
     @contextmanager
@@ -226,7 +243,7 @@ class Bench:
         }
 
     def _without_amcheck(self) -> None:
-        for database, name in product(("app", "postgres", "template1"), ("amcheck", "pg_visibility")):
+        for database, name in product(DATABASES, ("amcheck", "pg_visibility")):
             self.primary.sql(
                 f"set synchronous_commit = local; drop extension if exists {name}", dbname=database
             )

@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.hostile import attached, planting
+from tests.hostile import attached, planting, settings
 from tests.hostile.catalog import Catalog
 from tests.hostile.conftest import log_trees
 from tests.hostile.parsetree import Known, Message, Parsed, messages, parsed
@@ -18,6 +20,7 @@ from tests.lab.certificates import APPLICATION_ROLE
 from tests.lab.lab import Completed, Lab
 from tests.lab.operator.names import CNPG
 from tests.lab.postgres import Server
+from tests.lab.workspace import LabError
 from tests.scenarios.protected import Protected
 from tests.scenarios.test_watchdog import running
 
@@ -52,6 +55,7 @@ checks:
   - {name: no role, kind: roles, required: [app, nobody]}
   - {name: table, kind: table, table: items, count: 500}
 """
+_PATIENCE, _LATE = 60.0, 124
 _FINGERPRINTED = ("items", "other")
 RIGHTS = """
 select rolname::text, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin,
@@ -143,11 +147,11 @@ class Story:
 
     def _verbs(self) -> Iterator[tuple[str, Outcome]]:
         cluster = self.cluster
-        yield "elect", _said(cluster.kanfunc("elect"))
-        yield "doctor", _diagnoses(cluster.kanfunc("doctor", "--format", "json"))
-        yield "fence", _said(cluster.fence())
-        yield "status", _said(cluster.kanfunc("status"))
-        yield "unfence", _said(cluster.unfence(outcome="failure"))
+        yield "elect", _said(self._kanfunc("elect"))
+        yield "doctor", _diagnoses(self._kanfunc("doctor", "--format", "json"))
+        yield "fence", _said(self._kanfunc("fence"))
+        yield "status", _said(self._kanfunc("status"))
+        yield "unfence", _said(self._kanfunc("unfence", "--outcome", "failure"))
         cluster.await_healthy()
         yield "watchdog", self._watched()
         action = cluster.back_up()
@@ -162,20 +166,30 @@ class Story:
             self._verified(*self._content())  # which tells the fingerprints
         yield "content", self._verified(*self._content())
 
+    def _kanfunc(self, verb: str, *options: str) -> Completed:
+        """One that does not end is as bad as one that fails."""
+        try:
+            return self.lab.kanfunc(verb, "--namespace", NAMESPACE, *options, timeout=_PATIENCE)
+        except subprocess.TimeoutExpired as late:
+            return subprocess.CompletedProcess(late.cmd, _LATE, "", "")
+
     def _watched(self) -> Outcome:
         """It ends a fence whose deadline is over."""
         with running(self.lab, "--patience", "2") as watchdog:
-            fenced = self.cluster.fence()
-            if fenced.returncode == 0:
-                self.cluster.expire()
-                self.lab.wait_for("the fence to go", lambda: not self.cluster.fenced)
-                self.cluster.await_healthy()
+            fenced = self._kanfunc("fence")
+            with suppress(LabError):  # what did not happen is not in its log
+                if fenced.returncode == 0:
+                    self.cluster.expire()
+                    self.lab.wait_for("the fence to go", lambda: not self.cluster.fenced)
+                    self.cluster.await_healthy()
             code, log = watchdog.ended()
         said = [(str(line.get("step")),) for line in map(json.loads, log.splitlines()) if "step" in line]
         return Outcome(code or fenced.returncode, sorted(set(said)), log + fenced.stderr)
 
     def _verified(self, *options: str) -> Outcome:
-        done = self.cluster.verify("--structure-timeout", "20", *options)
+        done = self._kanfunc(
+            "verify-restore", "--clock-tolerance", "0", "--structure-timeout", "20", *options
+        )
         said = []
         for line in done.stdout.splitlines():
             if line.startswith("###Phase-output###: "):
@@ -256,6 +270,20 @@ class Story:
         ):
             primary.sql(f"alter {target} set search_path = {planting.PATH}")
         return refused
+
+    def bend(self) -> None:
+        """Settings as hostile as they get, of roles, of a database and of the server."""
+        mine = settings.FORMS | settings.STARTS | settings.TIMES
+        if self.version < 17:
+            mine.pop("transaction_timeout")
+        everybodys = {"role app": mine, "database app": mine, "role postgres in database app": mine}
+        for target, found in (everybodys | {"role postgres": mine | settings.RULES}).items():
+            for name, value in found.items():
+                self.primary.sql(f"alter {target} set {name} = {value}")
+        for server in self.servers():
+            for name, value in settings.FORMS.items():
+                server.sql(f"alter system set {name} = {value}")
+            server.sql("select pg_reload_conf()")
 
 
 def _planted(seen: planting.Seen, catalog: Catalog) -> list[str]:

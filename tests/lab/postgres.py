@@ -46,6 +46,8 @@ SESSION = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "default_transaction_isolation": r"read\ committed",
     "default_transaction_read_only": "off",
     "row_security": "on",
     "client_min_messages": "warning",
