@@ -1,7 +1,6 @@
 """A primary and a replica, and everything of ours that asks a database: what each thing answers."""
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,60 +23,19 @@ from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from kanfunc.gateways.surveyor import KubeSurveyor
 from tests.builders import REF
+from tests.hostile.odd import CHECKS, CONTENT, DATABASES, ODD, PLANTED, break_pages, german
 from tests.hostile.settings import Bend
 from tests.lab.apiserver import NAMESPACES, PODS, ApiServer, ExecRequest, Spawn, Store
 from tests.lab.binaries import Binaries
 from tests.lab.certificates import APPLICATION_ROLE, Authority
 from tests.lab.postgres import Server
-from tests.lab.workspace import LabError, Workspace
+from tests.lab.workspace import Workspace
 
-ODD = "a=b ö"
-DATABASES = ("app", "postgres", "template1", ODD)
-GERMAN = "de_DE.UTF-8"
 PRIMARY, STANDBY = "pg-1", "pg-2"
-PAGE = 8192
 SECONDS = "8"
 """Limit of a command in a pod: coreutils' `timeout` stands before each."""
 _LIMIT = 3
-CONTENT = """
-create type colour as enum ('red', 'green');
-create table items (id serial primary key, payload text, hue colour,
-  changed timestamptz default '2026-01-01 00:00Z',
-  amount numeric, price money, lasts interval, raw bytea, part float8, day date, doc xml);
-insert into items (payload, hue, amount, price, lasts, raw, part, day, doc)
- select 'pay "load" é ' || n, 'red', n / 7.0, n::numeric::money, make_interval(days => n), '\\x0102',
-        n / 3.0::float8, date '2026-02-03', '<a/>' from generate_series(1, 300) as n;
-create table "größe" (id int primary key) with (autovacuum_enabled = off);
-create table broken (id int, filler text);
-insert into broken select n, repeat('x', 600) from generate_series(1, 100) as n
-"""
-CHECKS = """
-checks:
-  - {name: query, kind: query,
-     query: 'select amount, price, lasts, raw, part, day, changed from items where id = 3',
-     expect: {equals: 1}}
-  - {name: path, kind: query, query: 'select count(*) from items', expect: {at_least: 1}}
-  - {name: fresh, kind: freshness, query: select max(changed) from items, max_age: 10d}
-  - {name: extensions, kind: extensions, required: [plpgsql, nowhere]}
-  - {name: roles, kind: roles, required: [app, nobody]}
-  - {name: count, kind: table, table: items, count: 1}
-  - {name: fingerprint, kind: table, table: items, fingerprint: '%s'}
-""" % ("0" * 64)
 Edit = Callable[[tuple[str, ...]], tuple[str, ...]]
-
-
-def german(workspace: Workspace) -> Path:
-    """A folder with a German locale: messages of the Debian packages are translated."""
-    folder = workspace.directory("locales")
-    done = subprocess.run(
-        ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / GERMAN)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if not (folder / GERMAN).is_dir():
-        raise LabError(f"no German locale can be made (Debian: locales): {done.stderr}")
-    return folder
 
 
 class Bench:
@@ -101,24 +59,18 @@ class Bench:
         self.primary.sql("vacuum", dbname="app")
         self.primary.sql('insert into "größe" values (1)', dbname="app")
         self.primary.sql(f'create database "{ODD}"')
+        for database in ("postgres", "app"):
+            for statement in PLANTED.split(";\n"):
+                self.primary.sql(statement, dbname=database)
         self.standby = self._server(STANDBY)
         self.standby.clone_from(self.primary)
         self.standby.configure(upstream=self.primary)
-        self._break_a_page()
+        break_pages(self.primary)
         self.standby.start(standby=True)
         self._folder = self._credentials(folder)
         self.client = PsycopgClient(Credentials(self._folder), self.primary.port)
         [(started,)] = self.primary.sql("select (pg_postmaster_start_time() at time zone 'UTC')::text")
         self._session = Session("127.0.0.1", "app", "app", None, None, started, 8)
-
-    def _break_a_page(self) -> None:
-        """Whoever reads it is told of an error, in the language and the way that are set."""
-        [(path,)] = self.primary.sql("select pg_relation_filepath('broken')", dbname="app")
-        self.primary.stop()
-        with (self.primary.pgdata / path).open("r+b") as file:
-            file.seek(PAGE)
-            file.write(b"\1" * PAGE)
-        self.primary.start(standby=False)
 
     @classmethod
     @contextmanager

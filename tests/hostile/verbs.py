@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.hostile.conftest import binaries_of
+from tests.hostile.outcomes import Run
 from tests.hostile.parsetree import Known, foreign
-from tests.hostile.story import Run, Story
+from tests.hostile.story import Story
 from tests.lab.lab import Lab
 from tests.lab.workspace import Workspace
 
