@@ -38,13 +38,14 @@ class Run:
         """Sprung in sessions of ours: who had logged in, what, and as whom it ran.
 
         Not those that nobody could avoid: as the owner of a table, by amcheck; and, with the rights of a
-        check's own user, what a table's owner has attached to it, and triggers of that user's login.
+        check's own user, what a table's owner has attached to it, and triggers of events: of that
+        user's login, and of the temporary table that check `login` makes.
         """
         found = set()
         for each in self.messages:
             if each.ours and (trap := re.search(r"kanfunc-trap \[(.*)\] as (\S+)", each.text)):
                 as_owner = trap[2] == "app/postgres" and trap[1].startswith("attached")
-                as_reader = trap[2] == "app/app" and trap[1].startswith(("attached", "event login"))
+                as_reader = trap[2] == "app/app" and trap[1].startswith(("attached", "event "))
                 if not as_owner and not as_reader:
                     found.add((each.application.partition("-")[0], trap[1], trap[2]))
         return found
