@@ -1,7 +1,6 @@
 """A primary and a replica, and everything of ours that asks a database: what each thing answers."""
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,55 +23,19 @@ from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from kanfunc.gateways.surveyor import KubeSurveyor
 from tests.builders import REF
+from tests.hostile.odd import CHECKS, CONTENT, DATABASES, ODD, PLANTED, break_pages, german
 from tests.hostile.settings import Bend
 from tests.lab.apiserver import NAMESPACES, PODS, ApiServer, ExecRequest, Spawn, Store
 from tests.lab.binaries import Binaries
 from tests.lab.certificates import APPLICATION_ROLE, Authority
 from tests.lab.postgres import Server
-from tests.lab.workspace import LabError, Workspace
+from tests.lab.workspace import Workspace
 
-GERMAN = "de_DE.UTF-8"
 PRIMARY, STANDBY = "pg-1", "pg-2"
 SECONDS = "8"
 """Limit of a command in a pod: coreutils' `timeout` stands before each."""
 _LIMIT = 3
-CONTENT = """
-create type colour as enum ('red', 'green');
-create table items (id serial primary key, payload text, hue colour,
-  changed timestamptz default '2026-01-01 00:00Z',
-  amount numeric, price money, lasts interval, raw bytea, part float8, day date, doc xml);
-insert into items (payload, hue, amount, price, lasts, raw, part, day, doc)
- select 'pay "load" é ' || n, 'red', n / 7.0, n::numeric::money, make_interval(days => n), '\\x0102',
-        n / 3.0::float8, date '2026-02-03', '<a/>' from generate_series(1, 300) as n;
-create table empty (id int primary key)
-"""
-CHECKS = """
-checks:
-  - {name: query, kind: query,
-     query: 'select amount, price, lasts, raw, part, day, changed from items where id = 3',
-     expect: {equals: 1}}
-  - {name: path, kind: query, query: 'select count(*) from items', expect: {at_least: 1}}
-  - {name: fresh, kind: freshness, query: select max(changed) from items, max_age: 10d}
-  - {name: extensions, kind: extensions, required: [plpgsql, nowhere]}
-  - {name: roles, kind: roles, required: [app, nobody]}
-  - {name: count, kind: table, table: items, count: 1}
-  - {name: fingerprint, kind: table, table: items, fingerprint: '%s'}
-""" % ("0" * 64)
 Edit = Callable[[tuple[str, ...]], tuple[str, ...]]
-
-
-def german(workspace: Workspace) -> Path:
-    """A folder with a German locale: messages of the Debian packages are translated."""
-    folder = workspace.directory("locales")
-    done = subprocess.run(
-        ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / GERMAN)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if not (folder / GERMAN).is_dir():
-        raise LabError(f"no German locale can be made (Debian: locales): {done.stderr}")
-    return folder
 
 
 class Bench:
@@ -94,9 +57,15 @@ class Bench:
                 statement, dbname="app", user="app" if "extension" not in statement else "postgres"
             )
         self.primary.sql("vacuum", dbname="app")
+        self.primary.sql('insert into "größe" values (1)', dbname="app")
+        self.primary.sql(f'create database "{ODD}"')
+        for database in ("postgres", "app"):
+            for statement in PLANTED.split(";\n"):
+                self.primary.sql(statement, dbname=database)
         self.standby = self._server(STANDBY)
         self.standby.clone_from(self.primary)
         self.standby.configure(upstream=self.primary)
+        break_pages(self.primary)
         self.standby.start(standby=True)
         self._folder = self._credentials(folder)
         self.client = PsycopgClient(Credentials(self._folder), self.primary.port)
@@ -226,7 +195,7 @@ class Bench:
         }
 
     def _without_amcheck(self) -> None:
-        for database, name in product(("app", "postgres", "template1"), ("amcheck", "pg_visibility")):
+        for database, name in product(DATABASES, ("amcheck", "pg_visibility")):
             self.primary.sql(
                 f"set synchronous_commit = local; drop extension if exists {name}", dbname=database
             )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from tests.lab.postgres import Server
 
 STRINGS = {
-    "search_path": ("evil, public, pg_catalog", "pg_temp", ""),
     "role": ("app", "pg_monitor"),
+    "session_authorization": ("app",),
+    "search_path": ("evil, public, pg_catalog", "pg_temp", ""),
     "DateStyle": ("SQL, DMY", "German"),
     "TimeZone": ("Asia/Kathmandu",),
     "timezone_abbreviations": ("Australia",),
@@ -30,7 +31,7 @@ STRINGS = {
     "synchronous_standby_names": ("unreachable",),
     "default_toast_compression": ("lz4",),
     "wal_consistency_checking": ("all",),
-    "restrict_nonsystem_relation_kind": ("view, foreign-table",),
+    "restrict_nonsystem_relation_kind": ("view",),
     "debug_io_direct": ("data",),
     "createrole_self_grant": ("set, inherit",),
     "event_source": (),
@@ -38,8 +39,52 @@ STRINGS = {
     "extension_control_path": ("/nowhere",),
 }
 """What nothing about the setting itself would tell."""
+TIMES = {
+    "statement_timeout": "1",
+    "lock_timeout": "1",
+    "idle_in_transaction_session_timeout": "1",
+    "idle_session_timeout": "1",
+    "transaction_timeout": "1",  # since 17
+}
+FORMS = {
+    "default_transaction_read_only": "on",
+    "DateStyle": "'SQL, DMY'",
+    "IntervalStyle": "sql_standard",
+    "TimeZone": "'Asia/Kathmandu'",
+    "quote_all_identifiers": "on",
+    "standard_conforming_strings": "off",
+    "client_encoding": "LATIN1",
+    "client_min_messages": "log",
+    "bytea_output": "escape",
+    "extra_float_digits": "-15",
+    "xmlbinary": "hex",
+    "row_security": "off",
+    "transform_null_equals": "on",
+    "exit_on_error": "on",
+    "array_nulls": "off",
+    "synchronous_commit": "remote_apply",
+    "constraint_exclusion": "on",
+    "jit": "on",
+}
+STARTS = {
+    "default_transaction_isolation": "serializable",
+    "default_transaction_deferrable": "on",
+    "local_preload_libraries": "nope",
+    "default_tablespace": "nowhere",
+}
+RULES = {
+    "session_preload_libraries": "nope",
+    "zero_damaged_pages": "on",
+    "ignore_checksum_failure": "on",
+    "role": "pg_monitor",
+}
+"""What bends us all at once: times, what is printed how, how sessions start; RULES are a superuser's to set,
+and FORMS alone can be set for the whole server without harm to its replicas.
+"""
+_HIDDEN = ("role", "session_authorization")
+"""Settings that pg_settings does not show."""
 _LEFT_ALONE = {"application_name", "transaction_isolation", "transaction_read_only", "transaction_deferrable",
-               "session_authorization", "is_superuser", "in_hot_standby", "seed", "ssl_renegotiation_limit",
+               "is_superuser", "in_hot_standby", "seed", "ssl_renegotiation_limit",
                "data_sync_retry", "db_user_namespace"}  # fmt: skip
 _SERVERS = ("allow_in_place", "archive_", "authentication", "autovacuum", "bgwriter", "checkpoint",
             "debug_pr", "fsync", "full_page_writes", "hba", "ident", "krb", "listen", "lo_compat", "log_",
@@ -67,6 +112,8 @@ def bends(server: Server) -> Iterator[Bend]:
      where context in ('user', 'superuser', 'sighup', 'backend', 'superuser-backend') and name !~ '[.]'
      order by name
     """
+    for name in _HIDDEN:
+        yield from (Bend(name, value, "user") for value in STRINGS[name])
     for name, context, kind, standing, least, most, every in server.sql(query):
         if name in _LEFT_ALONE or name.startswith(_SERVERS):
             continue

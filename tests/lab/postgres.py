@@ -46,6 +46,8 @@ SESSION = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "default_transaction_isolation": r"read\ committed",
     "default_transaction_read_only": "off",
     "row_security": "on",
     "client_min_messages": "warning",
@@ -208,7 +210,7 @@ class Server:
         self, query: str, *parameters: object, dbname: str = "postgres", user: str = "postgres"
     ) -> list[tuple[Any, ...]]:
         """Run one statement over the Unix socket, as superuser or `app`, committed by itself; its rows."""
-        settings = SESSION if user == "postgres" else {"search_path": "public"}
+        settings = self._session() if user == "postgres" else {"search_path": "public"}
         with psycopg.connect(
             host=str(self._private),
             port=self.port,
@@ -220,6 +222,10 @@ class Server:
         ) as connection:
             cursor = connection.execute(query, parameters or None)
             return cursor.fetchall() if cursor.description else []
+
+    def _session(self) -> dict[str, str]:
+        since_17 = {"transaction_timeout": "0", "event_triggers": "off"}
+        return SESSION | (since_17 if int(self._binaries.version.partition(".")[0]) >= 17 else {})
 
     def exec(self, request: ExecRequest) -> Spawn:
         """A command in its container, as a process of the machine."""
