@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from kanfunc.domain.checks import (
     Asking,
@@ -18,13 +18,13 @@ from kanfunc.domain.checks import (
     seconds_of,
 )
 from kanfunc.domain.finding import Finding, Status, Tier, compare
+from kanfunc.domain.pattern import fits
 
 Row = tuple[str | None, ...]
 """Values as PostgreSQL prints them, in UTC and with ISO dates; None is NULL."""
 _SHOWN = 200
 """Characters of a value that go into a report."""
-_LONGEST = 10_000
-"""Characters that a regular expression is let loose on; a longer value does not match."""
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?", re.ASCII)
 
 _MISSING_EXTENSIONS = (
     "SELECT name FROM unnest(%s::text[]) AS name EXCEPT SELECT extname::text FROM pg_extension ORDER BY 1"
@@ -142,8 +142,7 @@ def _meets(value: str | None, expect: Expect) -> bool:
     if expect.given.keys() == {"equals"}:
         return _same(value, expect.given["equals"])
     if isinstance(expect.matches, str):
-        short = value is not None and len(value) <= _LONGEST
-        return short and bool(re.fullmatch(expect.matches, value or "", re.DOTALL))
+        return value is not None and fits(expect.matches, value)
     number = _number(value)
     if number is None:
         return False
@@ -165,13 +164,13 @@ def _fresh(check: FreshnessCheck, answer: Answer, fenced: datetime | None, toler
             check, f"newest data of {newest:%Y-%m-%d %H:%M:%SZ}", "no mark tells when it was fenced"
         )
     found = f"newest data of {newest:%Y-%m-%d %H:%M:%SZ}, fenced at {fenced:%Y-%m-%d %H:%M:%SZ}"
-    if newest > fenced + tolerance:
+    if newest - fenced > tolerance:  # times of any year: their sums may be none
         return not_checked(
             check, found, "data that came after the fence say nothing of what was backed up: "
             "run before clients write, or narrow the query",
         )  # fmt: skip
     age = timedelta(seconds=seconds_of(check.max_age))
-    return finding(check, found, expected, good=newest >= fenced - age,
+    return finding(check, found, expected, good=fenced - newest <= age,
                    bad="data were missing before the backup, or were deleted since")  # fmt: skip
 
 
@@ -214,11 +213,8 @@ def _same(value: str | None, wanted: Scalar) -> bool:
 
 
 def _number(value: str | None) -> Decimal | None:
-    try:
-        number = Decimal(value or "")
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    """As PostgreSQL prints one; Python's Decimal would take other texts, too."""
+    return Decimal(value) if value and _NUMBER.fullmatch(value) else None
 
 
 def _time(value: str | None) -> datetime | None:
