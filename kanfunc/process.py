@@ -45,6 +45,8 @@ class Commands(TyperGroup):
         except _HANDLED:
             raise
         except Exception as error:
+            if ctx.obj is None:  # there is no console yet
+                raise
             fault = unexpected(error, f"kanfunc {ctx.invoked_subcommand}")
             _tell(ctx.obj, fault, way=way_of(error))
             raise fault from error

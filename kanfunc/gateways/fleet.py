@@ -10,7 +10,7 @@ from kanfunc.domain.errors import ApiFailed, WatchBroken
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.manifest import Manifest
 from kanfunc.domain.world import Change, ClusterRef
-from kanfunc.gateways.kubeclient import REQUEST_SECONDS, read, translated
+from kanfunc.gateways.kubeclient import REQUEST_SECONDS, listed, read, translated
 from kanfunc.gateways.manifests import Watch, cluster_of
 from kanfunc.gateways.plain import CORE, AnyObjects
 
@@ -73,7 +73,7 @@ def _pages(
     while True:
         with translated("list"):
             body, date = read(method, *arguments, limit=_PAGE, **more, **selector)
-            items, version, more = body["items"], body["metadata"]["resourceVersion"], _rest(body)
+            items, version, more = listed(body), body["metadata"]["resourceVersion"], _rest(body)
         yield items, version, date
         if not more:
             return

@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from json import JSONDecodeError, loads
 from typing import Any
@@ -56,7 +57,8 @@ def status_of(error: ApiException) -> int:
     """The HTTP status; that of a refused handshake stands in what the client has caught."""
     caught = error.__context__
     if isinstance(caught, websocket.WebSocketBadStatusException):
-        return int(caught.status_code)
+        status: object = caught.status_code
+        return status if isinstance(status, int) else _HANDSHAKE
     return error.status if isinstance(error.status, int) else _HANDSHAKE
 
 
@@ -82,9 +84,11 @@ def _parts(error: BaseException) -> Iterator[str]:
 
 
 def _describe(error: BaseException) -> str:
+    """Of a known type what is known of it, unless it was made without that."""
     for kind, describe in _KNOWN.items():
         if isinstance(error, kind):
-            return describe(error)
+            with suppress(AttributeError, TypeError, ValueError):
+                return describe(error)
     return type(error).__name__
 
 

@@ -22,7 +22,7 @@ from kanfunc.domain.world import (
     Volume,
     World,
 )
-from kanfunc.gateways.kubeclient import follow, items, items_if_known, read, translated
+from kanfunc.gateways.kubeclient import follow, items, items_if_known, listed, read, translated
 from kanfunc.gateways.manifests import cluster_of, readable
 from kanfunc.gateways.plain import CORE, STORAGE, AnyObjects
 
@@ -71,7 +71,7 @@ class KubeApi:
         """See ClusterApi."""
         with translated(f"list Clusters of namespace {namespace}"):
             body, date = read(self._list, *_clusters(namespace, flavour))
-            found = [cluster_of(item, flavour, date) for item in body["items"]]
+            found = [cluster_of(item, flavour, date) for item in listed(body)]
         return tuple(sorted(found, key=lambda cluster: cluster.ref.name))
 
     def cluster(self, ref: ClusterRef) -> Cluster:

@@ -92,18 +92,19 @@ def _complaints() -> Iterator[list[str]]:
 def _keep_credentials(configuration: client.Configuration) -> None:
     """Make of them what kubectl makes: without the newline at a file's end. And remember never to tell them.
 
-    The client reads them again when they expire, so this is done before each request.
+    The client reads them again when they expire, and then puts its own hook back: so this is done before each
+    request, and the hook with it.
     """
     refresh = configuration.refresh_api_key_hook
 
     def refreshed(current: client.Configuration) -> None:
         if refresh:
             refresh(current)
+        current.refresh_api_key_hook = refreshed  # type: ignore[assignment]  # None, says the client
         for key, value in current.api_key.items():
             current.api_key[key] = value.strip()
             keep_secret(*value.split())
 
-    configuration.refresh_api_key_hook = refreshed  # type: ignore[assignment]  # None, says the client
     refreshed(configuration)
     keep_secret(configuration.password, parse_url(configuration.proxy or "").auth)
     keep_secret(*(parse_url(configuration.proxy or "").auth or "").split(":"))
@@ -181,7 +182,14 @@ def answered(response: Any) -> Manifest:
 
 def items(method: Callable[..., Any], *arguments: object, **options: object) -> Sequence[Manifest]:
     """The objects of a list, as plain JSON."""
-    found: Sequence[Manifest] = read(method, *arguments, **options)[0]["items"]
+    return listed(read(method, *arguments, **options)[0])
+
+
+def listed(body: Manifest) -> Sequence[Manifest]:
+    """What a list holds; TypeError where it is none of objects."""
+    found = body["items"]
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise TypeError("no list of objects")
     return found
 
 
@@ -206,13 +214,14 @@ def follow(
     selector = {"field_selector": f"metadata.name={name}"} if name else {}
     with translated("list"):
         body, date = read(method, *arguments, **selector)
-    objects = {item["metadata"]["name"]: item for item in body["items"]}
+        objects = {item["metadata"]["name"]: item for item in listed(body)}
+        version = body["metadata"]["resourceVersion"]
     yield objects, date
     limit = max(1, int(min(seconds, _WATCH_SECONDS)))
     events = Watch().stream(  # type: ignore[no-untyped-call]  # client's gap
         method,
         *arguments,
-        resource_version=body["metadata"]["resourceVersion"],
+        resource_version=version,
         timeout_seconds=limit,
         _request_timeout=(REQUEST_SECONDS, limit + REQUEST_SECONDS),
         **selector,
