@@ -54,6 +54,7 @@ image-size: .venv/ready ## Size of the image by component, in MB
 
 test-all: test model ## As `test`, with every damage, many more interleavings of the fence protocol, its model, and every way of the walk-through
 	@KANFUNC_DAMAGE_ALL=1 $(RUN) pytest tests/damage
+	@KANFUNC_ODD_ALL=1 $(RUN) pytest tests/odd
 	@KANFUNC_MACHINE_EXAMPLES=2000 $(RUN) pytest -s tests/machine/test_machine.py --timeout 1800
 	@$(RUN) tests.cluster build
 	@$(RUN) pytest -m cluster tests/cluster -v

@@ -18,7 +18,7 @@ from kanfunc.domain.replication import Replication
 from kanfunc.domain.snapshots import VolumeSnapshot
 from kanfunc.domain.survey import Survey
 from kanfunc.domain.timeline import PrimaryFacts, PromotionFacts, ResumptionFacts, Switch
-from kanfunc.domain.world import Change, Cluster, ClusterRef, Instance, RunningBackup, Volume, World
+from kanfunc.domain.world import Change, Cluster, ClusterRef, Instance, Listed, RunningBackup, Volume, World
 
 
 class Clock(Protocol):
@@ -34,7 +34,7 @@ class Clock(Protocol):
 class ClusterApi(Protocol):
     """The API server. Every method may raise ApiFailed; what is not there is NotFound."""
 
-    def clusters(self, namespace: str, flavour: Flavour) -> tuple[Cluster, ...]:
+    def clusters(self, namespace: str, flavour: Flavour) -> tuple[Listed, ...]:
         """Its Clusters of the namespace, in the order of their names; NotFound where the type is unknown."""
 
     def cluster(self, ref: ClusterRef) -> Cluster:

@@ -6,17 +6,21 @@ The only composition root. Heavy imports happen when they are needed, so that `-
 import gc
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import typer
 from typer.core import TyperGroup
 
 from kanfunc.domain.errors import KanfuncError, Terminated
 from kanfunc.domain.report import Report
+from kanfunc.domain.unexpected import said, unexpected, way_of
 from kanfunc.gateways.console import Console, SystemClock
+from kanfunc.gateways.secrecy import silence_libraries
 from kanfunc.operations.content import ContentPlan
 from kanfunc.operations.doctor import Surveyor
 from kanfunc.operations.watchdog import Watchdog
@@ -24,6 +28,8 @@ from kanfunc.ports import Clock, Fleet, Ports
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _USAGE_ERROR, _REFUSED = 2, 3
+_HANDLED: tuple[type[BaseException], ...] = (typer.Exit, typer.Abort, typer.BadParameter.__mro__[2])
+"""What Typer tells by itself; the last is the base of all bad usage, which it does not export."""
 
 
 class Commands(TyperGroup):
@@ -34,15 +40,28 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KanfuncError as failure:
-            ctx.obj.fail(
-                type(failure).__name__,
-                found=failure.found,
-                expected=failure.expected,
-                left=failure.left,
-                next=failure.remedy,
-                exit=failure.exit_code,
-            )
+            _tell(ctx.obj, failure)
             raise
+        except _HANDLED:
+            raise
+        except Exception as error:
+            if ctx.obj is None:  # there is no console yet
+                raise
+            fault = unexpected(error, f"kanfunc {ctx.invoked_subcommand}")
+            _tell(ctx.obj, fault, way=way_of(error))
+            raise fault from error
+
+
+def _tell(console: Console, failure: KanfuncError, **more: object) -> None:
+    console.fail(
+        type(failure).__name__,
+        found=failure.found,
+        expected=failure.expected,
+        left=failure.left,
+        next=failure.remedy,
+        exit=failure.exit_code,
+        **more,
+    )
 
 
 def real_world(console: Console) -> Ports:
@@ -127,6 +146,8 @@ def monitored(watchdog: Watchdog, clock: Clock, port: int) -> int:
 def run(app: Callable[[], object]) -> NoReturn:
     """Run the command line and exit with its code; a signal becomes a failure that is rolled back."""
     gc.freeze()  # the command line itself is here to stay, too
+    silence_libraries()
+    _show_no_messages()
     for number in _SIGNALS:
         signal.signal(number, _on_signal)
     try:
@@ -136,7 +157,23 @@ def run(app: Callable[[], object]) -> NoReturn:
     except SystemExit as end:
         # Typer's own 2 means bad usage; a bad answer leaves as an Unproven above
         sys.exit(_REFUSED if end.code == _USAGE_ERROR else end.code)
+    except Exception as error:  # noqa: BLE001 - before there was a console, or where it cannot be written
+        _show_way(error)
+        sys.exit(unexpected(error, "kanfunc").exit_code)
     sys.exit(0)
+
+
+def _show_no_messages() -> None:
+    """Python's own traceback ends with the messages of the whole chain: they may quote a token."""
+    sys.excepthook = lambda _kind, error, _trace: _show_way(error)
+    sys.unraisablehook = lambda fault: _show_way(fault.exc_value)
+    threading.excepthook = lambda fault: _show_way(fault.exc_value)
+
+
+def _show_way(error: BaseException | None) -> None:
+    if error is not None:
+        with suppress(OSError, ValueError):
+            print(said(error), *way_of(error), sep="\n    ", file=sys.stderr)  # noqa: T201 - there is no console
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:

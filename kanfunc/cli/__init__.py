@@ -18,7 +18,7 @@ from kanfunc.domain.codec import encode
 from kanfunc.domain.standing import OnPrimaryLost
 from kanfunc.gateways.console import Console, LogFormat
 from kanfunc.operations.coldstop import StopLimits
-from kanfunc.operations.elect import elect
+from kanfunc.operations.elect import elect_each
 from kanfunc.operations.fence import FenceLimits, fence
 from kanfunc.operations.unfence import Outcome, UnfenceLimits, Wait, unfence
 from kanfunc.options import (
@@ -154,9 +154,7 @@ def elect_command(
     Kasten discovers the volumes; clusters of operators with an adapter are left to it.
     """
     ports = real_world(context.obj)
-    for ref in select_refs(ports, namespace, cluster, flavour):
-        if elected := elect(ref, ports):
-            ports.journal.step("elected", cluster=str(ref), instance=elected.instance)
+    elect_each(select_refs(ports, namespace, cluster, flavour), ports)
 
 
 app.command("verify-restore")(verify_restore_command)

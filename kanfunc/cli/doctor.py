@@ -7,7 +7,7 @@ import typer
 from kanfunc.cli.selecting import select_refs
 from kanfunc.domain.codec import encode
 from kanfunc.domain.diagnosis import Examination, Grade
-from kanfunc.domain.errors import Unproven
+from kanfunc.domain.errors import Unproven, worst
 from kanfunc.operations.doctor import examine
 from kanfunc.options import Clusters, Flavours, Format, Namespace, OutputFormat
 from kanfunc.process import real_world, surveyor
@@ -30,13 +30,15 @@ def doctor_command(
     """
     ports = real_world(context.obj)
     refs = select_refs(ports, namespace, cluster, flavour)
-    examinations = examine(refs, kasten_namespace, ports, surveyor())
+    examinations, failures = examine(refs, kasten_namespace, ports, surveyor())
     if output_format is Format.JSON:
         context.obj.say(encode(examinations))
-    else:
+    elif examinations:
         context.obj.say("\n\n".join(each.text() for each in examinations))
     if unproven := [each for each in examinations if not each.would_be_proven]:
-        raise _unproven(unproven)
+        failures.append(_unproven(unproven))
+    if failures:
+        raise worst(failures)
 
 
 def _unproven(examinations: list[Examination]) -> Unproven:

@@ -67,7 +67,7 @@ def watchdog_command(
         served = monitored(watchdog, ports.clock, port)
     except OSError as error:
         raise Refused(
-            f"port {port} cannot be served: {error}", expected="a free port", remedy="set --port"
+            f"port {port} cannot be served: {error.strerror}", expected="a free port", remedy="set --port"
         ) from error
     ports.journal.step("watching", watches=list(watchdog.watches()), port=served)
     with ThreadPoolExecutor(workers, thread_name_prefix="guard") as pool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from kanfunc.domain.codec import Malformed, decode, decode_yaml
+from kanfunc.domain.codec import Malformed, decode, decode_yaml, short
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.world import Cluster
 
@@ -63,7 +63,8 @@ def adapter_of(cluster: Cluster) -> Adapter:
         addons = decode(text, list[str]) if text else []
     except Malformed as error:
         raise Refused(
-            f"annotation {annotation} on Cluster {cluster.ref} is {text!r}, which cannot be read ({error})",
+            f"annotation {annotation} on Cluster {cluster.ref} is {short(text)}, which cannot be read "
+            f"({error})",
             expected=f"""a JSON list such as '["{KASTEN}"]'""",
             remedy="correct the annotation",
         ) from error
@@ -72,7 +73,8 @@ def adapter_of(cluster: Cluster) -> Adapter:
     if FREE_KEYS in addons and cluster.flavour.has_adapter:
         return _configured(cluster)
     raise Refused(
-        f"Cluster {cluster.ref} does not have the add-on {KASTEN} ({annotation}: {text or 'absent'})",
+        f"Cluster {cluster.ref} does not have the add-on {KASTEN} "
+        f"({annotation}: {short(text) if text else 'absent'})",
         expected=f"""{annotation}: '["{KASTEN}"]', so that a replica is elected and can be fenced""",
         remedy="annotate the Cluster, or exclude it from the policy: without a fence "
         "its copy would be hot, and must not look like a backup",

@@ -1,5 +1,6 @@
 """Blueprints, as far as they run commands of ours: which verb, with which limits, by which account."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ class Call:
     def number(self, option: str, default: int) -> int:
         """An option's value in seconds."""
         text = self.options.get(option, ("",))[-1]
-        return int(text) if text.isdecimal() else default
+        return int(text) if re.fullmatch("[0-9]{1,9}", text) else default
 
 
 def _call(arguments: _Arguments) -> Call | None:

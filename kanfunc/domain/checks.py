@@ -2,10 +2,12 @@
 written wrong must not look as if it were made.
 """
 
-import re
+from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
+
+from kanfunc.domain.pattern import LONGEST_PATTERN, compiled
 
 Scalar = str | int | float | bool | None
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
@@ -16,6 +18,23 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Title = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 _Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_WEEK, _DECADE = 7 * 86400, 3650 * 86400
+_Pattern = Annotated[str, msgspec.Meta(max_length=LONGEST_PATTERN)]
+
+
+def seconds_of(duration: str) -> int:
+    """A duration of the file in seconds.
+
+    >>> seconds_of("90s"), seconds_of("2d")
+    (90, 172800)
+    """
+    return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def _require_at_most(most: int, **durations: str | None) -> None:
+    for name, duration in durations.items():
+        if duration and seconds_of(duration) > most:
+            raise ValueError(f"{name}: {duration} is more than {most // 86400} days")
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,14 +45,14 @@ class Expect(_Strict, frozen=True, kw_only=True):
     """What a query must come to: exactly one of these.
 
     Of one value: `equals` (a number is compared as one, anything else as PostgreSQL prints it), `at_least`,
-    `between` (both ends belong to it), `matches` (a regular expression of Python for the whole value).
+    `between` (both ends belong to it), `matches` (a regular expression of RE2 for the whole value).
     `rows`: the whole result, in its order.
     """
 
     equals: Scalar | msgspec.UnsetType = msgspec.UNSET
     at_least: int | float | msgspec.UnsetType = msgspec.UNSET
     between: tuple[int | float, int | float] | msgspec.UnsetType = msgspec.UNSET
-    matches: str | msgspec.UnsetType = msgspec.UNSET
+    matches: _Pattern | msgspec.UnsetType = msgspec.UNSET
     rows: tuple[tuple[Scalar, ...], ...] | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
@@ -43,8 +62,8 @@ class Expect(_Strict, frozen=True, kw_only=True):
             raise ValueError("between: the first is the greater one")
         if isinstance(self.matches, str):
             try:
-                re.compile(self.matches)
-            except re.error as error:
+                compiled(self.matches)
+            except ValueError as error:
                 raise ValueError(f"matches: no regular expression: {error}") from error
 
     @property
@@ -62,6 +81,9 @@ class _Check(_Strict, frozen=True, kw_only=True, tag_field="kind"):
     user: _User | None = None
     role: _Name | None = None
     timeout: _Duration | None = None
+
+    def __post_init__(self) -> None:
+        _require_at_most(_WEEK, timeout=self.timeout)
 
     @property
     def kind(self) -> str:
@@ -81,6 +103,10 @@ class FreshnessCheck(_Check, frozen=True, kw_only=True, tag="freshness"):
 
     query: _Text
     max_age: _Duration
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_at_most(_DECADE, max_age=self.max_age)
 
 
 class ExtensionsCheck(_Check, frozen=True, kw_only=True, tag="extensions"):
@@ -104,6 +130,7 @@ class TableCheck(_Check, frozen=True, kw_only=True, tag="table"):
     fingerprint: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.count is None and self.fingerprint is None:
             raise ValueError("count, or fingerprint, or both")
 
@@ -135,6 +162,9 @@ class Defaults(_Strict, frozen=True, kw_only=True):
     role: _Name | None = None
     timeout: _Duration = "30s"
 
+    def __post_init__(self) -> None:
+        _require_at_most(_WEEK, timeout=self.timeout)
+
 
 class Checks(_Strict, frozen=True, kw_only=True):
     """The file."""
@@ -143,8 +173,8 @@ class Checks(_Strict, frozen=True, kw_only=True):
     defaults: Defaults = Defaults()
 
     def __post_init__(self) -> None:
-        names = [check.name for check in self.checks]
-        if twice := {name for name in names if names.count(name) > 1}:
+        names = Counter(check.name for check in self.checks)
+        if twice := [name for name, times in names.items() if times > 1]:
             raise ValueError(f"checks of one name: {', '.join(sorted(twice))}")
 
     def database(self, check: Check) -> str:
@@ -162,12 +192,3 @@ class Checks(_Strict, frozen=True, kw_only=True):
     def seconds(self, check: Check) -> int:
         """How long each of its statements may take."""
         return seconds_of(check.timeout or self.defaults.timeout)
-
-
-def seconds_of(duration: str) -> int:
-    """A duration of the file in seconds.
-
-    >>> seconds_of("90s"), seconds_of("2d")
-    (90, 172800)
-    """
-    return int(duration[:-1]) * _UNITS[duration[-1]]

@@ -15,6 +15,10 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone; without one it could not be compared."""
 
 
+_QUOTED = 200
+"""Characters."""
+
+
 class Malformed(ValueError):
     """The text is no JSON of the wanted shape; says where."""
 
@@ -28,6 +32,8 @@ def decode(text: str, shape: type[T]) -> T:
     """Parse JSON into `shape`; raises Malformed."""
     try:
         return msgspec.json.decode(text, type=shape, dec_hook=_position)
+    except RecursionError as error:  # also of what lies in keys that nobody reads
+        raise Malformed("nested too deeply") from error
     except (msgspec.MsgspecError, PlatformFailed, UnicodeError, ValueError) as error:
         raise Malformed(str(error)) from error
 
@@ -38,6 +44,15 @@ def decode_yaml(text: str, shape: type[T]) -> T:
         return msgspec.yaml.decode(text, type=shape)
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
         raise Malformed(str(error)) from error
+
+
+def short(text: str | None) -> str:
+    """A value that somebody else wrote, as a message quotes it.
+
+    >>> short("a"), len(short("b" * 10_000))
+    ("'a'", 203)
+    """
+    return repr(text) if text is None or len(text) <= _QUOTED else repr(text[:_QUOTED]) + "…"
 
 
 def _position(shape: type, value: Any) -> object:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import msgspec
 
@@ -20,13 +20,13 @@ from kanfunc.domain.checks import (
 )
 from kanfunc.domain.finding import Finding
 from kanfunc.domain.inquiry import Answer, Inquiry, Question, Row, finding, not_checked
+from kanfunc.domain.pattern import LONGEST_VALUE, fits
 from kanfunc.domain.sequences import sequences_inquiry
 from kanfunc.domain.tablecheck import table_inquiry
 
 _SHOWN = 200
 """Characters of a value that go into a report."""
-_LONGEST = 10_000
-"""Characters that a regular expression is let loose on; a longer value does not match."""
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?", re.ASCII)
 
 _MISSING_EXTENSIONS = (
     "SELECT name FROM unnest(%s::text[]) AS name EXCEPT SELECT extname::text FROM pg_extension ORDER BY 1"
@@ -55,7 +55,7 @@ def inquiry(check: Asking, fenced: datetime | None, tolerance: timedelta) -> Inq
 
 def _query(check: QueryCheck) -> Inquiry:
     wanted = [value for value in _values(check.expect) if isinstance(value, str)]
-    width = max(_LONGEST, *map(len, wanted), 0) + 1
+    width = max(LONGEST_VALUE, *map(len, wanted), 0) + 1
     limit = len(check.expect.rows) if isinstance(check.expect.rows, tuple) else 1
     return _expected(check, (yield Question(check.query, limit=limit, width=width)))
 
@@ -68,7 +68,7 @@ def _values(expect: Expect) -> list[Scalar]:
 
 
 def _freshness(check: FreshnessCheck, fenced: datetime | None, tolerance: timedelta) -> Inquiry:
-    return _fresh(check, (yield Question(check.query, width=_LONGEST)), fenced, tolerance)
+    return _fresh(check, (yield Question(check.query, width=LONGEST_VALUE)), fenced, tolerance)
 
 
 def _required(check: ExtensionsCheck | RolesCheck, sql: str) -> Inquiry:
@@ -98,8 +98,7 @@ def _meets(value: str | None, expect: Expect) -> bool:
     if expect.given.keys() == {"equals"}:
         return _same(value, expect.given["equals"])
     if isinstance(expect.matches, str):
-        short = value is not None and len(value) <= _LONGEST
-        return short and bool(re.fullmatch(expect.matches, value or "", re.DOTALL))
+        return value is not None and fits(expect.matches, value)
     number = _number(value)
     if number is None:
         return False
@@ -121,13 +120,13 @@ def _fresh(check: FreshnessCheck, answer: Answer, fenced: datetime | None, toler
             check, f"newest data of {newest:%Y-%m-%d %H:%M:%SZ}", "no mark tells when it was fenced"
         )
     found = f"newest data of {newest:%Y-%m-%d %H:%M:%SZ}, fenced at {fenced:%Y-%m-%d %H:%M:%SZ}"
-    if newest > fenced + tolerance:
+    if newest - fenced > tolerance:  # times of any year: their sums may be none
         return not_checked(
             check, found, "data that came after the fence say nothing of what was backed up: "
             "run before clients write, or narrow the query",
         )  # fmt: skip
     age = timedelta(seconds=seconds_of(check.max_age))
-    return finding(check, found, expected, good=newest >= fenced - age,
+    return finding(check, found, expected, good=fenced - newest <= age,
                    bad="data were missing before the backup, or were deleted since")  # fmt: skip
 
 
@@ -155,11 +154,8 @@ def _same(value: str | None, wanted: Scalar) -> bool:
 
 
 def _number(value: str | None) -> Decimal | None:
-    try:
-        number = Decimal(value or "")
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    """As PostgreSQL prints one; Python's Decimal would take other texts, too."""
+    return Decimal(value) if value and _NUMBER.fullmatch(value) else None
 
 
 def _time(value: str | None) -> datetime | None:
@@ -179,4 +175,4 @@ def _said(value: object) -> str:
 def _shown(text: str) -> str:
     if len(text) <= _SHOWN:
         return text
-    return f"{text[:_SHOWN]}… ({len(text)} characters{' or more' if len(text) > _LONGEST else ''})"
+    return f"{text[:_SHOWN]}… ({len(text)} characters{' or more' if len(text) > LONGEST_VALUE else ''})"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from kanfunc.domain.codec import Malformed, decode, encode
+from kanfunc.domain.codec import Malformed, decode, encode, short
 from kanfunc.domain.errors import Refused
 
 EVERYONE = "*"
@@ -22,13 +22,13 @@ class FenceList:
     entries: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, annotation: str | None) -> Self:
+    def parse(cls, annotation: str | None, whose: str = "a Cluster") -> Self:
         """Read the annotation; absent or `[]` is nobody. Anything that is no list of names is refused."""
         try:
             return cls(tuple(decode(annotation, list[str]))) if annotation is not None else cls()
         except Malformed as error:
             raise Refused(
-                f"the fence list {annotation!r} cannot be read ({error})",
+                f"the fence list {short(annotation)} of {whose} cannot be read ({error})",
                 expected='a JSON list of instance names such as ["pg-2"]',
                 remedy="find out who wrote it; correct or remove the annotation, then run again",
             ) from error

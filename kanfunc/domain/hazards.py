@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from kanfunc.domain.finding import Finding, Status
-from kanfunc.domain.world import Cluster, ClusterRef, Manifest
+from kanfunc.domain.manifest import Manifest
+from kanfunc.domain.world import Cluster, ClusterRef
 
 _NAMED = 5
 """Pods that are named; the others are counted."""

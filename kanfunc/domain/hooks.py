@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kanfunc.domain.adapter import Adapter
-from kanfunc.domain.codec import Malformed, decode
+from kanfunc.domain.codec import Malformed, decode, short
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.world import POSTGRES_CONTAINER, Instance
 
@@ -46,7 +46,7 @@ def _argv(instance: Instance, key: str) -> Argv:
         reason = "an empty command"
     if not argv or not argv[0] or any("\0" in word for word in argv):
         raise Refused(
-            f"annotation {key} on pod {instance.name} is {text!r} ({reason})",
+            f"annotation {key} on pod {instance.name} is {short(text)} ({reason})",
             expected="a JSON list of words, the command's name first",
             remedy="look into the operator's log; nothing is ever run through a shell instead",
         )

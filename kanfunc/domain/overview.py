@@ -9,7 +9,7 @@ from kanfunc.domain.election import elected_instance
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.outcome import RestoreOutcome, own_outcome_of
 from kanfunc.domain.record import Proven, Record, record_of
-from kanfunc.domain.world import World
+from kanfunc.domain.world import ClusterRef, World
 
 
 class Fenced(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +35,13 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     unverified_restore: bool = False
     """It carries the record of another incarnation: it was restored, and nobody has verified that."""
     trouble: tuple[str, ...] = ()
+    unread: str = ""
+    """Why nothing of it is known, whatever the other fields say."""
 
     def text(self) -> str:
         """For people, one fact a line."""
+        if self.unread:
+            return f"{self.namespace}/{self.cluster} ({self.flavour}): NOT READ: {self.unread}"
         elected = self.elected or "nobody"
         lines = [f"{self.namespace}/{self.cluster} ({self.flavour}), elected: {elected}"]
         lines += [f"  FENCED       {_fence_text(each, self.checked)}" for each in self.fences]
@@ -92,6 +96,21 @@ def overview(world: World) -> Overview:
         last_restore=own_outcome_of(cluster),
         unverified_restore=record is not None and own is None,
         trouble=tuple(trouble),
+    )
+
+
+def unseen(ref: ClusterRef, checked: datetime, why: str) -> Overview:
+    """Of a cluster that cannot be read."""
+    return Overview(
+        namespace=ref.namespace,
+        cluster=ref.name,
+        flavour=ref.flavour.name,
+        checked=checked,
+        elected=None,
+        fences=(),
+        last_proven=None,
+        last_restore=None,
+        unread=why,
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from kanfunc.domain.manifest import Manifest, mapping_in, text_in
 from kanfunc.domain.record import Record
-from kanfunc.domain.world import Manifest
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,18 @@ class VolumeSnapshot:
 
     @classmethod
     def from_manifest(cls, manifest: Manifest) -> Self:
-        """Of the API server's JSON (snapshot.storage.k8s.io/v1)."""
-        source, status = manifest["spec"].get("source") or {}, manifest.get("status") or {}
+        """Of the API server's JSON (snapshot.storage.k8s.io/v1).
+
+        All of a namespace are read together, so one of an odd shape must not spoil another cluster's: it is
+        of no volume, or not cut.
+        """
+        source, status = mapping_in(mapping_in(manifest, "spec"), "source"), mapping_in(manifest, "status")
         return cls(
             name=manifest["metadata"]["name"],
             uid=manifest["metadata"]["uid"],
-            claim=source.get("persistentVolumeClaimName") or "",
-            cut=bool(status.get("creationTime")),
-            error=(status.get("error") or {}).get("message") or "",
+            claim=text_in(source, "persistentVolumeClaimName"),
+            cut=bool(text_in(status, "creationTime")),
+            error=text_in(mapping_in(status, "error"), "message"),
         )
 
 

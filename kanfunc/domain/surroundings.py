@@ -24,7 +24,7 @@ def examine_budget(config: Mapping[str, str] | Unread, calls: Sequence[Call]) ->
     if not calls:
         return unchecked("hook time-out", Unread("no blueprint runs a command of ours"))
     key = next((key for key in BUDGET_KEYS if config.get(key)), "")
-    text = re.fullmatch(r"(\d+)m?", config.get(key, str(BUDGET_MINUTES)))
+    text = re.fullmatch(r"([0-9]{1,9})m?", config.get(key, str(BUDGET_MINUTES)))
     if text is None:
         return unchecked("hook time-out", Unread(f"{key} is {config[key]!r}, which is no number of minutes"))
     budget = int(text[1]) * 60

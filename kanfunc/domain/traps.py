@@ -72,5 +72,5 @@ def examine_operator(world: World) -> list[Diagnosis]:
 
 
 def _parsed(text: str) -> Version | None:
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", text)
+    found = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None

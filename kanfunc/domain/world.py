@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from kanfunc.domain.fencelist import FenceList
 from kanfunc.domain.flavour import RECORD_ANNOTATION, Flavour
-
-Manifest = Mapping[str, Any]
+from kanfunc.domain.manifest import Manifest, mapping_in, text_in
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Cluster:
     @property
     def fenced(self) -> FenceList:
         """Who is fenced; raises Refused where the annotation cannot be read."""
-        return FenceList.parse(self.annotations.get(self.flavour.fenced_instances))
+        return FenceList.parse(self.annotations.get(self.flavour.fenced_instances), f"Cluster {self.ref}")
 
     @property
     def record_text(self) -> str | None:
@@ -91,11 +90,23 @@ def _instant(text: str | None) -> datetime | None:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A Cluster of a shape that is not known, as it was met among others: to read it alone fails, too."""
+
+    ref: ClusterRef
+    why: str
+    read_at: datetime
+
+
+Listed = Cluster | Unreadable
+
+
+@dataclass(frozen=True)
 class Change:
     """A Cluster as it became; None: it is gone, or what changed was one of its pods or volumes."""
 
     ref: ClusterRef
-    cluster: Cluster | None = None
+    cluster: Listed | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,11 @@ class RunningBackup:
     cluster: str
     instance: str
 
+    @staticmethod
+    def owner(manifest: Manifest) -> str:
+        """The Cluster that a Backup says to be of; "" where that is no name: then it is of none."""
+        return text_in(mapping_in(mapping_in(manifest, "spec"), "cluster"), "name")
+
     @classmethod
     def from_manifest(cls, manifest: Manifest) -> Self | None:
         """Of the API server's JSON; None when it has ended."""
@@ -186,7 +202,7 @@ class RunningBackup:
             return None
         return cls(
             name=manifest["metadata"]["name"],
-            cluster=((manifest.get("spec") or {}).get("cluster") or {}).get("name") or "",
+            cluster=cls.owner(manifest),
             instance=(status.get("instanceID") or {}).get("podName") or "",
         )
 

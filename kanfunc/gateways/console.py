@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TextIO
 
 from kanfunc.domain.codec import encode
+from kanfunc.gateways.secrecy import without_kept
 
 _PHASE_OUTPUT = "###Phase-output###:"
 """Kanister reads `###Phase-output###: {"key": ..., "value": ...}` from a pod's log (pkg/output)."""
@@ -47,25 +48,35 @@ class Console:
     def output(self, key: str, value: str) -> None:
         """See Journal."""
         text = json.dumps({"key": key, "value": value}, separators=(",", ":"))
-        self._out.write(f"{_PHASE_OUTPUT} {text}\n")
-        self._out.flush()
+        _tell(self._out, f"{_PHASE_OUTPUT} {text}")
 
     def say(self, text: str) -> None:
         """Text for people, on standard output."""
-        self._out.write(f"{text}\n")
-        self._out.flush()
+        _tell(self._out, text)
 
     def _write(self, level: str, name: str, fields: Mapping[str, object]) -> None:
         if self._format is LogFormat.JSON:
             now = datetime.now(UTC)  # noqa: TID251 - a log line carries the time of its writing
             line = {"time": now.isoformat(timespec="milliseconds"), "level": level, "verb": self._verb}
-            self._log.write(encode({**line, "step": name, **fields}) + "\n")
+            _tell(
+                self._log, encode({**line, "step": name, **{key: _sayable(v) for key, v in fields.items()}})
+            )
         else:
             details = "".join(
                 f"\n    {key}: {value}" for key, value in fields.items() if value not in ("", None)
             )
-            self._log.write(f"{level:7} {name}{details}\n")
-        self._log.flush()
+            _tell(self._log, f"{level:7} {name}{details}")
+
+
+def _sayable(value: object) -> object:
+    """Half a pair of surrogates, which JSON may hold, is no text that could be written."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _tell(stream: TextIO, text: str) -> None:
+    """One write, without anything that we keep secret, whoever has said it."""
+    stream.write(str(_sayable(without_kept(text))) + "\n")
+    stream.flush()
 
 
 class SystemClock:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from kubernetes import client, watch
+from kubernetes import client
 
 from kanfunc.domain.errors import ApiFailed, WatchBroken
 from kanfunc.domain.flavour import Flavour
-from kanfunc.domain.world import Change, Cluster, ClusterRef, Manifest
-from kanfunc.gateways.kubeclient import REQUEST_SECONDS, read, translated
+from kanfunc.domain.manifest import Manifest
+from kanfunc.domain.world import Change, ClusterRef
+from kanfunc.gateways.kubeclient import REQUEST_SECONDS, listed, read, translated
+from kanfunc.gateways.manifests import Watch, cluster_of
 from kanfunc.gateways.plain import CORE, AnyObjects
 
 WATCH_SECONDS = 300
@@ -32,7 +34,7 @@ class KubeFleet:
         """See Fleet."""
 
         def change(manifest: Manifest, date: datetime) -> Change:
-            cluster = Cluster.from_manifest(manifest, flavour, date)
+            cluster = cluster_of(manifest, flavour, date)
             return Change(cluster.ref, cluster)
 
         return self._changes(change, (flavour.group, flavour.version), namespace, flavour.plural)
@@ -50,7 +52,7 @@ class KubeFleet:
 
         def change(manifest: Manifest, _: datetime) -> Change:
             metadata = manifest["metadata"]
-            return Change(ClusterRef(metadata["namespace"], metadata["labels"][key], flavour))
+            return Change(ClusterRef(str(metadata["namespace"]), str(metadata["labels"][key]), flavour))
 
         return self._changes(change, CORE, namespace, plural, label_selector=key)
 
@@ -71,11 +73,16 @@ def _pages(
     while True:
         with translated("list"):
             body, date = read(method, *arguments, limit=_PAGE, **more, **selector)
-        metadata = body["metadata"]
-        yield body["items"], metadata["resourceVersion"], date
-        if not metadata.get("continue"):
+            items, version, more = listed(body), body["metadata"]["resourceVersion"], _rest(body)
+        yield items, version, date
+        if not more:
             return
-        more = {"_continue": metadata["continue"]}
+
+
+def _rest(body: Manifest) -> dict[str, str]:
+    """How to ask for the next page; nothing where this was the last."""
+    more = body["metadata"].get("continue")
+    return {"_continue": more} if more else {}
 
 
 def _changes(
@@ -90,10 +97,11 @@ def _changes(
     """
     found: dict[ClusterRef, Change] = {}
     for manifests, version, date in _pages(method, *arguments, **selector):  # noqa: B007 - the last goes on below
-        found.update((each.ref, each) for each in (change(item, date) for item in manifests))
+        with translated("list"):
+            found.update((each.ref, each) for each in (change(item, date) for item in manifests))
     yield [found.pop(ref) for ref in list(found)]
     while True:
-        events = watch.Watch("object").stream(  # type: ignore[no-untyped-call]  # client's gap
+        events = Watch().stream(  # type: ignore[no-untyped-call]  # client's gap
             method,
             *arguments,
             resource_version=version,

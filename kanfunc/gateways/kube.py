@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import urllib3
 from kubernetes import client
-from kubernetes.client.exceptions import ApiException
 
 from kanfunc.domain.candidacy import LabelChanges
-from kanfunc.domain.errors import NotFound
+from kanfunc.domain.errors import KanfuncError, NotFound
 from kanfunc.domain.flavour import Flavour
+from kanfunc.domain.manifest import Manifest, is_at_work
 from kanfunc.domain.record import Changes
 from kanfunc.domain.snapshots import VolumeSnapshot
 from kanfunc.domain.world import (
@@ -18,12 +17,13 @@ from kanfunc.domain.world import (
     Cluster,
     ClusterRef,
     Instance,
-    Manifest,
+    Listed,
     RunningBackup,
     Volume,
     World,
 )
-from kanfunc.gateways.kubeclient import REQUEST_SECONDS, follow, items, items_if_known, read, translated
+from kanfunc.gateways.kubeclient import follow, items, items_if_known, listed, read, translated
+from kanfunc.gateways.manifests import cluster_of, readable
 from kanfunc.gateways.plain import CORE, STORAGE, AnyObjects
 
 _PODS, _CLAIMS = "pods", "persistentvolumeclaims"
@@ -67,11 +67,11 @@ class KubeApi:
         self._objects = AnyObjects(configuration)
         self._list = self._objects.list_namespaced_custom_object
 
-    def clusters(self, namespace: str, flavour: Flavour) -> tuple[Cluster, ...]:
+    def clusters(self, namespace: str, flavour: Flavour) -> tuple[Listed, ...]:
         """See ClusterApi."""
         with translated(f"list Clusters of namespace {namespace}"):
             body, date = read(self._list, *_clusters(namespace, flavour))
-        found = [Cluster.from_manifest(item, flavour, date) for item in body["items"]]
+            found = [cluster_of(item, flavour, date) for item in listed(body)]
         return tuple(sorted(found, key=lambda cluster: cluster.ref.name))
 
     def cluster(self, ref: ClusterRef) -> Cluster:
@@ -80,7 +80,8 @@ class KubeApi:
             body, date = read(
                 self._objects.get_namespaced_custom_object, *_clusters(ref.namespace, ref.flavour), ref.name
             )
-        return Cluster.from_manifest(body, ref.flavour, date)
+        with readable(f"Cluster {ref}"):
+            return Cluster.from_manifest(body, ref.flavour, date)
 
     def world(self, ref: ClusterRef, cluster: Cluster | None = None) -> World:
         """See ClusterApi."""
@@ -95,20 +96,24 @@ class KubeApi:
         """See ClusterApi."""
         with translated(f"read pods of Cluster {ref}"):
             pods = items(self._list, *CORE, ref.namespace, _PODS, label_selector=_members(ref))
-        return tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour))
+        with readable(f"a pod of Cluster {ref}"):
+            return tuple(Instance.from_manifest(pod) for pod in pods if _is_instance(pod, ref.flavour))
 
     def volumes(self, ref: ClusterRef) -> tuple[Volume, ...]:
         """See ClusterApi."""
         with translated(f"read volumes of Cluster {ref}"):
             claims = items(self._list, *CORE, ref.namespace, _CLAIMS, label_selector=_members(ref))
-        return tuple(Volume.from_manifest(claim, ref.flavour) for claim in claims)
+        with readable(f"a volume of Cluster {ref}"):
+            return tuple(Volume.from_manifest(claim, ref.flavour) for claim in claims)
 
     def running_backups(self, ref: ClusterRef) -> tuple[RunningBackup, ...]:
         """See ClusterApi."""
         flavour = ref.flavour
         items = self._custom_items(flavour.group, flavour.version, ref.namespace, flavour.backups)
-        backups = (RunningBackup.from_manifest(item) for item in items)
-        return tuple(backup for backup in backups if backup and backup.cluster == ref.name)
+        own = [item for item in items if RunningBackup.owner(item) == ref.name]
+        with readable(f"a Backup of Cluster {ref}"):
+            backups = [RunningBackup.from_manifest(item) for item in own]
+        return tuple(backup for backup in backups if backup)
 
     def annotate(self, cluster: Cluster, changes: Changes, *, exact: bool = False) -> Cluster:
         """See ClusterApi."""
@@ -120,20 +125,20 @@ class KubeApi:
                 cluster_patch(cluster, changes, exact=exact),
                 _content_type=_JSON_PATCH,
             )
-        return Cluster.from_manifest(body, cluster.flavour, date)
+        with readable(f"Cluster {cluster.ref}"):
+            return Cluster.from_manifest(body, cluster.flavour, date)
 
     def label(self, ref: ClusterRef, target: Instance | Volume, changes: LabelChanges) -> None:
         """See ClusterApi."""
         with translated(f"label {target.name} of Cluster {ref}"):
-            self._objects.patch_namespaced_custom_object(
+            read(
+                self._objects.patch_namespaced_custom_object,
                 *CORE,
                 ref.namespace,
                 _PODS if isinstance(target, Instance) else _CLAIMS,
                 target.name,
                 guarded_patch("labels", target.uid, target.labels, changes),
                 _content_type=_JSON_PATCH,
-                _request_timeout=REQUEST_SECONDS,
-                _preload_content=False,
             )
 
     def watch_cluster(self, ref: ClusterRef, seconds: float) -> Iterator[Cluster]:
@@ -142,23 +147,30 @@ class KubeApi:
         for manifests, date in follow(self._list, arguments, seconds, ref.name):
             if ref.name not in manifests:
                 raise NotFound(f"Cluster {ref} is gone", remedy="correct --cluster, or exclude it")
-            yield Cluster.from_manifest(manifests[ref.name], ref.flavour, date)
+            with readable(f"Cluster {ref}"):
+                cluster = Cluster.from_manifest(manifests[ref.name], ref.flavour, date)
+            yield cluster
 
     def watch_instance(self, ref: ClusterRef, name: str, seconds: float) -> Iterator[Instance | None]:
         """See ClusterApi."""
         for manifests, _ in follow(self._list, (*CORE, ref.namespace, _PODS), seconds, name):
-            yield Instance.from_manifest(manifests[name]) if name in manifests else None
+            with readable(f"pod {ref.namespace}/{name}"):
+                pod = Instance.from_manifest(manifests[name]) if name in manifests else None
+            yield pod
 
     def watch_snapshots(self, namespace: str, seconds: float) -> Iterator[tuple[VolumeSnapshot, ...]]:
         """See ClusterApi."""
         arguments = (*_SNAPSHOTS, namespace, "volumesnapshots")
         for manifests, _ in follow(self._list, arguments, seconds):
-            yield tuple(VolumeSnapshot.from_manifest(manifest) for manifest in manifests.values())
+            with readable(f"a VolumeSnapshot of namespace {namespace}"):
+                found = tuple(VolumeSnapshot.from_manifest(manifest) for manifest in manifests.values())
+            yield found
 
     def snapshots(self, namespace: str) -> tuple[VolumeSnapshot, ...]:
         """See ClusterApi."""
         items = self._custom_items(*_SNAPSHOTS, namespace, "volumesnapshots")
-        return tuple(VolumeSnapshot.from_manifest(item) for item in items)
+        with readable(f"a VolumeSnapshot of namespace {namespace}"):
+            return tuple(VolumeSnapshot.from_manifest(item) for item in items)
 
     def without_snapshot_class(self, volumes: Sequence[Volume]) -> tuple[str, ...]:
         """See ClusterApi."""
@@ -166,8 +178,8 @@ class KubeApi:
             listed = self._objects.list_cluster_custom_object
             storage = items(listed, *STORAGE, "storageclasses")
             classes = items_if_known(listed, *_SNAPSHOTS, "volumesnapshotclasses")
-        drivers = {item["driver"] for item in classes}
-        snapshottable = {item["metadata"]["name"] for item in storage if item["provisioner"] in drivers}
+            drivers = {item["driver"] for item in classes}
+            snapshottable = {item["metadata"]["name"] for item in storage if item["provisioner"] in drivers}
         return tuple(volume.name for volume in volumes if volume.storage_class not in snapshottable)
 
     def other_pods(self, ref: ClusterRef) -> tuple[str, ...]:
@@ -175,8 +187,7 @@ class KubeApi:
         selector = f"!{ref.flavour.key('cluster')},app.kubernetes.io/name!=edb-kasten"
         with translated(f"list pods of namespace {ref.namespace}"):
             pods = items(self._list, *CORE, ref.namespace, _PODS, label_selector=selector)
-        running = (pod for pod in pods if (pod.get("status") or {}).get("phase") in {"Pending", "Running"})
-        return tuple(sorted(pod["metadata"]["name"] for pod in running))
+        return tuple(sorted(pod["metadata"]["name"] for pod in pods if is_at_work(pod)))
 
     def announce(self, cluster: Cluster, reason: str, message: str, *, warning: bool = False) -> None:
         """See ClusterApi."""
@@ -202,7 +213,9 @@ class KubeApi:
             self._objects.create_namespaced_custom_object(
                 *CORE, cluster.ref.namespace, "events", event, _request_timeout=_EVENT_SECONDS
             )
-        except (ApiException, urllib3.exceptions.HTTPError):
+        except KanfuncError:  # a signal
+            raise
+        except Exception:  # noqa: BLE001 - it is news, whatever the client says
             return
 
     def _custom_items(self, group: str, version: str, namespace: str, plural: str) -> Sequence[Manifest]:

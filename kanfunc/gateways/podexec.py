@@ -1,15 +1,12 @@
 """Commands in pods, over the API server's exec: argv in, exit code and output out."""
 
-import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import urllib3
-import websocket
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
@@ -17,6 +14,7 @@ from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 from kanfunc.domain.errors import ExecCut, ExecFailed, ExecForbidden, KanfuncError, NotFound
 from kanfunc.domain.hooks import Argv
 from kanfunc.domain.world import POSTGRES_CONTAINER
+from kanfunc.gateways.foreign import message_of, status_of, told
 from kanfunc.gateways.plain import AnyObjects
 
 _ENDED_AT_LIMIT = 124
@@ -60,18 +58,22 @@ class PodExec:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake
             raise _refusal(error, namespace, pod) from error
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+        except KanfuncError:
+            raise
+        except Exception as error:  # of whatever the client and its plugins may raise
             raise ExecFailed(
-                f"exec into pod {namespace}/{pod}: {error}", remedy="check that the API server can be reached"
+                f"exec into pod {namespace}/{pod}: {told(error)}",
+                remedy="check that the API server can be reached",
             ) from error
 
 
 def _refusal(error: ApiException, namespace: str, pod: str) -> KanfuncError:
-    """The client tells a refused handshake by its text alone (status 0)."""
-    if "404 Not Found" in str(error) or error.status == 404:  # noqa: PLR2004 - HTTP
+    """Of the command's connection; what the client says of it holds every header of the answer."""
+    status = status_of(error)
+    if status == HTTPStatus.NOT_FOUND:
         return NotFound(f"there is no pod {namespace}/{pod}", remedy=f"kubectl get pods -n {namespace}")
-    refused = f"exec into pod {namespace}/{pod} was refused: {_message(error)}"
-    if "403 Forbidden" in str(error) or error.status == 403:  # noqa: PLR2004 - HTTP
+    refused = f"exec into pod {namespace}/{pod} was refused: {message_of(error)}"
+    if status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
         return ExecForbidden(refused, remedy="grant `get` and `create` on pods/exec in that namespace")
     return ExecFailed(refused, remedy=_look_at(namespace, pod))
 
@@ -80,12 +82,6 @@ def _look_at(namespace: str, pod: str) -> str:
     return (
         f"kubectl logs -n {namespace} {pod} -c {POSTGRES_CONTAINER}, and kubectl describe pod; then run again"
     )
-
-
-def _message(error: ApiException) -> str:
-    """The message of the Status in a refused handshake, of which the client keeps every header, too."""
-    message = re.search(r'"message":("(?:[^"\\]|\\.)*")', str(error.reason))
-    return str(json.loads(message[1])) if message else str(error.reason)
 
 
 @dataclass
@@ -127,7 +123,9 @@ class Running:
         try:
             read()
             code: int | None = self.socket.returncode
-        except (TypeError, LookupError, ValueError, OSError, websocket.WebSocketException) as error:
+        except KanfuncError:
+            raise
+        except Exception as error:  # the client reads what a server sends in many ways
             raise ExecCut(
                 f"the connection to {self} was cut, or its container failed, before its end was seen",
                 remedy="the command may still be running there; it limits itself: then run again",

@@ -42,7 +42,7 @@ PINS = (
     # Whose objects are found, whose code runs, with whose rights.
     Pin("search_path", "pg_catalog,pg_temp"),
     Pin("role", "none"),
-    Pin("local_preload_libraries", "", Reach.PODS),
+    Pin("local_preload_libraries", ""),
     Pin("session_replication_role", "replica", Reach.PODS, superuser=True),
     Pin("event_triggers", "off", Reach.PODS, since=17, superuser=True),
     Pin("constraint_exclusion", "off", Reach.NETWORK),
@@ -53,21 +53,19 @@ PINS = (
     Pin("idle_session_timeout", "0", since=14),
     Pin("transaction_timeout", "0", since=17),
     Pin("client_connection_check_interval", "2s", since=14),
-    Pin("exit_on_error", "off"),
+    Pin("exit_on_error", "off", Reach.PODS),
     # What it may write, and for whom it waits.
     Pin("default_transaction_read_only", "on"),
     Pin("default_transaction_isolation", "read committed", Reach.PODS),
     Pin("synchronous_commit", "local"),
-    Pin("row_security", "on", Reach.NETWORK),
     # What an answer looks like.
     Pin("client_encoding", "UTF8", Reach.PODS),
     Pin("client_min_messages", "warning"),
     Pin("lc_messages", "C", Reach.PODS, superuser=True),
     Pin("quote_all_identifiers", "off"),
-    Pin("standard_conforming_strings", "on"),
     Pin("DateStyle", "ISO,YMD"),
     Pin("IntervalStyle", "postgres", Reach.NETWORK),
-    Pin("TimeZone", "UTC"),
+    Pin("TimeZone", "UTC", Reach.NETWORK),
     Pin("bytea_output", "hex", Reach.NETWORK),
     Pin("extra_float_digits", "1", Reach.NETWORK),
     Pin("lc_monetary", "C", Reach.NETWORK),
@@ -76,7 +74,7 @@ PINS = (
     Pin("zero_damaged_pages", "off", Reach.PODS, superuser=True),
     Pin("ignore_checksum_failure", "off", Reach.PODS, superuser=True),
     # What a look may cost.
-    Pin("jit", "off"),
+    Pin("jit", "off", Reach.PODS),
     Pin("max_parallel_workers_per_gather", "0", Reach.PODS),
 )
 

@@ -8,13 +8,15 @@ from kubernetes import client
 
 from kanfunc.domain.blueprint import Blueprint
 from kanfunc.domain.capacity import Capacity
-from kanfunc.domain.codec import Malformed, decode
+from kanfunc.domain.codec import Malformed, decode, short
 from kanfunc.domain.errors import ApiFailed, ExecFailed
 from kanfunc.domain.kasten import GROUP, Binding, Policy
+from kanfunc.domain.manifest import Manifest, mapping_in, text_in
 from kanfunc.domain.schedule import ScheduledBackup
 from kanfunc.domain.surroundings import Right, Watcher
-from kanfunc.domain.world import ClusterRef, Manifest
-from kanfunc.gateways.kubeclient import REQUEST_SECONDS, items, read, translated
+from kanfunc.domain.world import ClusterRef
+from kanfunc.gateways.foreign import told
+from kanfunc.gateways.kubeclient import REQUEST_SECONDS, answered, items, read, translated
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.shell import QUERYING, argv, script
 
@@ -77,9 +79,9 @@ class KubeSurveyor:
             found = items(method, group, version, namespace, plural)
         try:
             return tuple(msgspec.convert(each, shape) for each in found)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, RecursionError, OverflowError) as error:
             raise ApiFailed(
-                f"{what} have a shape that is not known: {error}",
+                f"{what} have a shape that is not known: {told(error)}",
                 remedy="this Kasten may be newer than kanfunc",
             ) from error
 
@@ -101,11 +103,10 @@ class KubeSurveyor:
         with translated(f"list ScheduledBackups of namespace {ref.namespace}"):
             method: Callable[..., Any] = self._custom.list_namespaced_custom_object
             found = items(method, flavour.group, flavour.version, ref.namespace, "scheduledbackups")
-            specs = {each["metadata"]["name"]: each["spec"] for each in found}
+            specs = {each["metadata"]["name"]: each["spec"] for each in found if _cluster(each) == ref.name}
             return tuple(
-                ScheduledBackup(name, spec["schedule"], bool(spec.get("suspend")))
+                ScheduledBackup(name, str(spec["schedule"]), bool(spec.get("suspend")))
                 for name, spec in sorted(specs.items())
-                if spec["cluster"]["name"] == ref.name
             )
 
     def denied(self, account: str, namespace: str, rights: Sequence[Right]) -> tuple[Right, ...]:
@@ -127,8 +128,8 @@ class KubeSurveyor:
         }
         with translated(f"ask what {account} may do"):
             create: Callable[..., Any] = self._reviews.create_subject_access_review
-            answer = create(review, _request_timeout=REQUEST_SECONDS, _preload_content=False)
-            return decode(answer.data.decode(), _Review).status.allowed
+            answer = answered(create(review, _request_timeout=REQUEST_SECONDS, _preload_content=False))
+            return msgspec.convert(answer, _Review).status.allowed
 
     def capacity(self, ref: ClusterRef, primary: str) -> Capacity:
         """See Surveyor."""
@@ -137,9 +138,14 @@ class KubeSurveyor:
             return decode(output, Capacity)
         except Malformed as error:
             raise ExecFailed(
-                f"the answer {output.strip()[:200]!r} cannot be read: {error}",
+                f"the answer {short(output.strip())} cannot be read: {error}",
                 remedy=f"kubectl logs -n {ref.namespace} {primary} -c postgres",
             ) from error
+
+
+def _cluster(schedule: Manifest) -> str:
+    """Whose it is; all of a namespace are read together, and "" is nobody's."""
+    return text_in(mapping_in(mapping_in(schedule, "spec"), "cluster"), "name")
 
 
 class _Allowed(msgspec.Struct):

@@ -24,8 +24,10 @@ from kanfunc.domain.surroundings import (
     rights_of_hooks,
 )
 from kanfunc.domain.traps import examine_operator
+from kanfunc.domain.unexpected import unexpected
 from kanfunc.domain.wiring import FENCE, Kasten, examine_policies, our_calls
 from kanfunc.domain.world import ClusterRef, World
+from kanfunc.operations.selection import at_each
 from kanfunc.ports import Ports
 
 T = TypeVar("T")
@@ -61,8 +63,11 @@ class Surveyor(Protocol):
 
 def examine(
     refs: Sequence[ClusterRef], kasten_namespace: str, ports: Ports, surveyor: Surveyor
-) -> tuple[Examination, ...]:
-    """Examine clusters. What cannot be read is told as not checked, and why."""
+) -> tuple[list[Examination], list[KanfuncError]]:
+    """Examine clusters; what was found, and why of some nothing was.
+
+    What cannot be read is told as not checked, and why.
+    """
     kasten = Kasten(
         kasten_namespace,
         policies=_read(lambda: surveyor.policies(kasten_namespace)),
@@ -71,7 +76,12 @@ def examine(
         config=_read(lambda: surveyor.config(kasten_namespace)),
     )
     watchers = _read(surveyor.watchers)
-    return tuple(_examine_one(ref, kasten, watchers, ports, surveyor) for ref in refs)
+    found: list[Examination] = []
+
+    def examine_one(ref: ClusterRef) -> None:
+        found.append(_examine_one(ref, kasten, watchers, ports, surveyor))
+
+    return found, list(at_each(refs, examine_one, ports, "not examined").values())
 
 
 def _examine_one(
@@ -149,3 +159,5 @@ def _read(read: Callable[[], T]) -> T | Unread:
         raise
     except KanfuncError as failure:
         return Unread(failure.found)
+    except Exception as error:  # noqa: BLE001 - what one fact looks like must not cost the others
+        return Unread(unexpected(error, "reading it").found)

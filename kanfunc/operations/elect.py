@@ -1,12 +1,14 @@
 """elect: play the backup adapter on a cluster whose operator has none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kanfunc.domain.adapter import Adapter, adapter_of
 from kanfunc.domain.candidacy import choose, relabellings, standing_election
-from kanfunc.domain.errors import ApiFailed, Conflict, Refused
+from kanfunc.domain.errors import ApiFailed, Conflict, Refused, worst
 from kanfunc.domain.record import own_record_of
 from kanfunc.domain.world import ClusterRef, World
+from kanfunc.operations.selection import at_each
 from kanfunc.ports import Ports
 
 _ATTEMPTS = 20
@@ -18,6 +20,17 @@ class Elected:
 
     instance: str
     ready: bool
+
+
+def elect_each(refs: Sequence[ClusterRef], ports: Ports) -> None:
+    """Elect in every cluster, whatever befalls the others; then the worst failure is raised."""
+
+    def elect_one(ref: ClusterRef) -> None:
+        if elected := elect(ref, ports):
+            ports.journal.step("elected", cluster=str(ref), instance=elected.instance)
+
+    if failures := at_each(refs, elect_one, ports, "not elected"):
+        raise worst(list(failures.values()))
 
 
 def elect(ref: ClusterRef, ports: Ports, *, patient: bool = False) -> Elected | None:

@@ -11,6 +11,7 @@ from kanfunc.domain.errors import KanfuncError, Refused, StillStanding, Terminat
 from kanfunc.domain.facts import Bound
 from kanfunc.domain.preflight import Plan, plan_fence, require_replication
 from kanfunc.domain.record import Changes, Record, State, Verdict, own_record_of, written
+from kanfunc.domain.unexpected import contained, said
 from kanfunc.domain.world import Cluster, ClusterRef
 from kanfunc.operations.coldstop import StopLimits, stop_and_prove
 from kanfunc.operations.release import release
@@ -130,13 +131,15 @@ def _bound(plan: Plan, fence_id: str, ports: Ports, seconds: float) -> Bound:
 
 def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure: BaseException) -> None:
     """Take back every cluster of this call; StillStanding when one could not be."""
-    ports.journal.warn("rolling back", reason=str(failure) or type(failure).__name__)
+    why = said(failure)
+    ports.journal.warn("rolling back", reason=why)
 
     def take_back(ref: ClusterRef, ports: Ports) -> str:
         """What is left there, and why."""
         try:
-            cluster = release(ports, ports.api.world(ref), fence_id, Verdict.ROLLED_BACK)
-            ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {failure}", warning=True)
+            with contained(ref):
+                cluster = release(ports, ports.api.world(ref), fence_id, Verdict.ROLLED_BACK)
+                ports.api.announce(cluster, "FenceRolledBack", f"fence {fence_id}: {why}", warning=True)
         except Terminated:
             raise
         except KanfuncError as error:
@@ -149,7 +152,7 @@ def _roll_back(begun: Sequence[ClusterRef], fence_id: str, ports: Ports, failure
         left = [each for each in together(take_back, begun, ports) if each]
     if left:
         raise StillStanding(
-            f"{failure}; and the roll-back failed on {', '.join(left)}",
+            f"{why}; and the roll-back failed on {', '.join(left)}",
             expected="everything of this call to be taken back",
             left=f"what fence {fence_id} had placed there",
             remedy=f"kanfunc unfence --outcome failure --namespace {begun[0].namespace}",

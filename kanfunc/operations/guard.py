@@ -16,6 +16,7 @@ from kanfunc.domain.standing import (
     primary_lost,
     wants_election,
 )
+from kanfunc.domain.unexpected import contained
 from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.elect import elect
 from kanfunc.operations.expiry import end_expired
@@ -82,7 +83,8 @@ class Guard:
         Never raises a failure: it is told, remembered in `standing`, and everything tried again.
         """
         try:
-            return self._look()
+            with contained(self._ref):
+                return self._look()
         except NotFound:
             self.standing = Standing(self._ref)
             return None

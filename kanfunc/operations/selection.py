@@ -1,21 +1,23 @@
 """Which clusters a call is for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from kanfunc.domain.adapter import is_of_another_product
-from kanfunc.domain.errors import Forbidden, NotFound, Refused
+from kanfunc.domain.errors import ApiFailed, Forbidden, KanfuncError, NotFound, Refused, Terminated
 from kanfunc.domain.flavour import Flavour
-from kanfunc.domain.world import Cluster
+from kanfunc.domain.unexpected import contained
+from kanfunc.domain.world import Cluster, ClusterRef, Listed, Unreadable
 from kanfunc.ports import Fleet, Ports
 
 
 def select_clusters(
     ports: Ports, namespace: str, names: Sequence[str], flavours: Sequence[Flavour]
-) -> tuple[Cluster, ...]:
+) -> tuple[Listed, ...]:
     """The named Clusters, or all of the namespace; Refused when one or all are missing.
 
     A policy that protects nothing would look like a backup. Clusters whose adapter belongs to another
-    product are left alone.
+    product are left alone. One that cannot be read is chosen, too: work at it fails, by its name.
     """
     clusters = _clusters_of(ports, namespace, flavours)
     if missing := sorted(set(names) - {cluster.ref.name for cluster in clusters}):
@@ -35,9 +37,9 @@ def select_clusters(
     return chosen
 
 
-def _clusters_of(ports: Ports, namespace: str, flavours: Sequence[Flavour]) -> list[Cluster]:
+def _clusters_of(ports: Ports, namespace: str, flavours: Sequence[Flavour]) -> list[Listed]:
     """Those of every operator that is installed; at least one must be."""
-    found: list[Cluster] = []
+    found: list[Listed] = []
     unknown: list[str] = []
     for flavour in flavours:
         try:
@@ -59,9 +61,7 @@ def _clusters_of(ports: Ports, namespace: str, flavours: Sequence[Flavour]) -> l
     return found
 
 
-def every_cluster(
-    fleet: Fleet, flavours: Sequence[Flavour], scope: Sequence[str | None]
-) -> Iterator[Cluster]:
+def every_cluster(fleet: Fleet, flavours: Sequence[Flavour], scope: Sequence[str | None]) -> Iterator[Listed]:
     """All Clusters of these namespaces (None: of all), of whatever operator is installed."""
     for flavour in flavours:
         for namespace in scope:
@@ -72,9 +72,9 @@ def every_cluster(
             yield from (change.cluster for change in changes if change.cluster is not None)
 
 
-def _ours(clusters: Iterable[Cluster], ports: Ports, *, named_ones: bool) -> Iterable[Cluster]:
+def _ours(clusters: Iterable[Listed], ports: Ports, *, named_ones: bool) -> Iterable[Listed]:
     for cluster in clusters:
-        if not is_of_another_product(cluster):
+        if isinstance(cluster, Unreadable) or not _is_foreign(cluster):
             yield cluster
         elif named_ones:
             raise Refused(
@@ -84,3 +84,34 @@ def _ours(clusters: Iterable[Cluster], ports: Ports, *, named_ones: bool) -> Ite
             )
         else:
             ports.journal.warn("left alone", cluster=str(cluster.ref), reason="icpdsupport/*: not ours")
+
+
+def _is_foreign(cluster: Cluster) -> bool:
+    """False where nobody can say: then work at it fails by its name."""
+    with suppress(AttributeError, TypeError):
+        return is_of_another_product(cluster)
+    return False
+
+
+def at_each(
+    refs: Iterable[ClusterRef], work: Callable[[ClusterRef], None], ports: Ports, what: str
+) -> dict[ClusterRef, KanfuncError]:
+    """Work at one cluster after the other, whatever befalls the others; the failures, told by name."""
+    failures: dict[ClusterRef, KanfuncError] = {}
+    for ref in refs:
+        try:
+            with contained(ref):
+                work(ref)
+        except Terminated:
+            raise
+        except KanfuncError as failure:
+            failures[ref] = failure
+            ports.journal.warn(what, cluster=str(ref), reason=str(failure))
+    return failures
+
+
+def readable(cluster: Listed) -> Cluster:
+    """The Cluster; ApiFailed where it has an odd shape."""
+    if isinstance(cluster, Unreadable):
+        raise ApiFailed(cluster.why, remedy="look at it: kubectl get -o yaml")
+    return cluster

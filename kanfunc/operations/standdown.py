@@ -1,13 +1,13 @@
 """stand-down: leave the cluster without a fence of ours, because what would end it is about to be removed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from kanfunc.domain.errors import NotFound, WaitTimeout
+from kanfunc.domain.errors import KanfuncError, NotFound, WaitTimeout, worst
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.record import Verdict, own_record_of
-from kanfunc.domain.world import Cluster
+from kanfunc.domain.world import Cluster, ClusterRef, Listed
 from kanfunc.operations.release import release
-from kanfunc.operations.selection import every_cluster
+from kanfunc.operations.selection import at_each, every_cluster, readable
 from kanfunc.operations.waiting import wait_until
 from kanfunc.ports import Fleet, Ports
 
@@ -18,13 +18,35 @@ def stand_down(
     """Wait until no fence of ours stands anywhere in scope; end those that still do after `seconds`.
 
     Raises StillStanding for a fence whose cluster has lost its primary: lifted, the stale replica could be
-    promoted.
+    promoted. Whatever befalls one cluster, the others are stood down; then the worst failure is raised.
     """
     end = ports.clock.monotonic() + seconds
-    while standing := [cluster for cluster in every_cluster(fleet, flavours, scope) if _is_fenced(cluster)]:
-        for cluster in standing:
-            _await_end(cluster, ports, max(1.0, end - ports.clock.monotonic()))
+    failures: dict[ClusterRef, KanfuncError] = {}
+    while standing := _standing(every_cluster(fleet, flavours, scope), failures, ports):
+
+        def await_end(ref: ClusterRef) -> None:
+            _await_end(standing[ref], ports, max(1.0, end - ports.clock.monotonic()))
+
+        failures |= at_each(standing, await_end, ports, "not stood down")
+    if failures:
+        raise worst(list(failures.values()))
     ports.journal.step("nothing of ours stands")
+
+
+def _standing(
+    clusters: Iterable[Listed], failures: dict[ClusterRef, KanfuncError], ports: Ports
+) -> dict[ClusterRef, Cluster]:
+    """Those on which a fence of ours stands, without those that have failed; who cannot be read fails."""
+    there = {cluster.ref: cluster for cluster in clusters if cluster.ref not in failures}
+    found: dict[ClusterRef, Cluster] = {}
+
+    def look(ref: ClusterRef) -> None:
+        cluster = readable(there[ref])
+        if _is_fenced(cluster):
+            found[ref] = cluster
+
+    failures |= at_each(there, look, ports, "not stood down")
+    return found
 
 
 def _is_fenced(cluster: Cluster) -> bool:

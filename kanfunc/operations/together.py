@@ -18,6 +18,7 @@ from threading import Event, Lock, Thread
 from typing import Any, TypeVar, cast
 
 from kanfunc.domain.errors import Terminated
+from kanfunc.domain.unexpected import contained
 from kanfunc.ports import ClusterApi, InstanceShell, Ports
 
 Item = TypeVar("Item")
@@ -41,7 +42,7 @@ def together(action: Callable[[Item, Ports], Result], items: Sequence[Item], por
     Raises the first failure, or Terminated: then no thread does anything any more.
     """
     if len(items) <= 1:
-        return [action(item, ports) for item in items]
+        return [_alone(action, item, ports) for item in items]
     stop = Event()
     outcomes: list[Future[Result]] = [Future() for _ in items]
     todo = deque(zip(items, outcomes, strict=True))
@@ -72,6 +73,12 @@ def _results(outcomes: Sequence[Future[Result]]) -> list[Result]:
     return [outcome.result() for outcome in outcomes]
 
 
+def _alone(action: Callable[[Item, Ports], Result], item: Item, ports: Ports) -> Result:
+    """What nobody foresaw is the failure of this cluster, and ends all of them as any other failure does."""
+    with contained(getattr(item, "ref", item)):
+        return action(item, ports)
+
+
 def _work(
     action: Callable[[Item, Ports], Result],
     todo: deque[tuple[Item, Future[Result]]],
@@ -82,7 +89,7 @@ def _work(
         while not stop.is_set():
             item, outcome = todo.popleft()
             try:
-                outcome.set_result(action(item, ports))
+                outcome.set_result(_alone(action, item, ports))
             except BaseException as failure:  # noqa: BLE001 - the calling thread raises it
                 outcome.set_exception(failure)
                 stop.set()

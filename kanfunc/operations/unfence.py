@@ -20,6 +20,7 @@ from kanfunc.domain.hooks import Argv, hooks_of
 from kanfunc.domain.record import Record, State, Verdict, own_record_of
 from kanfunc.domain.snapshots import unseen
 from kanfunc.domain.standing import OnPrimaryLost, held, primary_lost
+from kanfunc.domain.unexpected import contained
 from kanfunc.domain.world import Cluster, ClusterRef, World
 from kanfunc.operations.judging import judge_fence
 from kanfunc.operations.recovery import await_back, await_primary
@@ -82,7 +83,8 @@ def unfence(refs: Sequence[ClusterRef], outcome: Outcome, ports: Ports, limits: 
 
 def _attempt(ref: ClusterRef, outcome: Outcome, ports: Ports, limits: UnfenceLimits) -> KanfuncError | None:
     try:
-        _unfence_one(ref, outcome, ports, limits)
+        with contained(ref):
+            _unfence_one(ref, outcome, ports, limits)
     except Terminated:
         raise
     except KanfuncError as failure:
@@ -211,7 +213,8 @@ def _with_what_stands(ref: ClusterRef, failure: KanfuncError, ports: Ports) -> K
     if isinstance(failure, StillStanding):
         return failure
     try:
-        record = own_record_of(ports.api.cluster(ref))
+        with contained(ref):
+            record = own_record_of(ports.api.cluster(ref))
     except Refused as unreadable:
         return unreadable
     except KanfuncError as error:

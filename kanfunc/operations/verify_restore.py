@@ -12,6 +12,7 @@ from kanfunc.domain.finding import Depth, Finding, Tier
 from kanfunc.domain.hazards import archives, others
 from kanfunc.domain.record import Changes, Record, State, record_of, relic_cleared
 from kanfunc.domain.report import Report
+from kanfunc.domain.unexpected import contained
 from kanfunc.domain.world import Cluster, ClusterRef, Instance, World
 from kanfunc.operations.activity import activity_warnings
 from kanfunc.operations.content import ContentPlan, address_warnings, content_of, require_plain_users
@@ -50,7 +51,8 @@ def verify_restores(
     failures: list[KanfuncError] = []
     for ref in refs:
         try:
-            report = verify_restore(ref, expected_id, ports, limits)
+            with contained(ref):
+                failures += _verify_and_publish(ref, expected_id, ports, limits, publish)
         except Terminated:
             raise
         except KanfuncError as failure:
@@ -58,14 +60,23 @@ def verify_restores(
             ports.journal.warn("not verified", cluster=str(ref), reason=str(failure))
             if not isinstance(failure, Refused):
                 keep_outcome(ref, ports, reason=failure.found)
-        else:
-            publish(report)
-            failures += [] if report.proven else [report.failure()]
-            keep_outcome(
-                ref, ports, reason=None if report.proven else report.failure().found, mark=report.mark
-            )
     if failures:
         raise worst(failures)
+
+
+def _verify_and_publish(
+    ref: ClusterRef,
+    expected_id: str | None,
+    ports: Ports,
+    limits: VerifyLimits,
+    publish: Callable[[Report], None],
+) -> list[KanfuncError]:
+    """The failure that a bad verdict is; none where it is proven."""
+    report = verify_restore(ref, expected_id, ports, limits)
+    publish(report)
+    failures: list[KanfuncError] = [] if report.proven else [report.failure()]
+    keep_outcome(ref, ports, reason=failures[0].found if failures else None, mark=report.mark)
+    return failures
 
 
 def verify_restore(ref: ClusterRef, expected_id: str | None, ports: Ports, limits: VerifyLimits) -> Report:

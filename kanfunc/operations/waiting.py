@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from kanfunc.domain.errors import ApiFailed, Conflict, KanfuncError, Terminated, WaitTimeout, WatchBroken
 from kanfunc.domain.record import Changes
+from kanfunc.domain.unexpected import contained
 from kanfunc.domain.world import Cluster, ClusterRef
 from kanfunc.ports import Clock, ClusterApi, Ports
 
@@ -78,7 +79,8 @@ def edit(
 def note(ports: Ports, ref: ClusterRef, decide: Callable[[Cluster], Changes]) -> None:
     """An edit that no decision depends on: where it cannot be written that is told, and no more."""
     try:
-        edit(ports.api, ref, decide)
+        with contained(ref):
+            edit(ports.api, ref, decide)
     except Terminated:
         raise
     except KanfuncError as failure:

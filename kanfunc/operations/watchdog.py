@@ -11,8 +11,9 @@ from threading import Event, Thread
 from kanfunc.domain.errors import KanfuncError, NotFound, Terminated
 from kanfunc.domain.flavour import Flavour
 from kanfunc.domain.standing import Standing, concerns_us
-from kanfunc.domain.world import Change, ClusterRef
-from kanfunc.operations.guard import Guard, GuardLimits
+from kanfunc.domain.unexpected import what_of
+from kanfunc.domain.world import Change, ClusterRef, Listed, Unreadable
+from kanfunc.operations.guard import RETRY_SECONDS, Guard, GuardLimits
 from kanfunc.ports import Fleet, Ports
 
 _BROKEN_SECONDS = 5.0
@@ -107,9 +108,9 @@ class Watchdog:
             except NotFound:
                 self.listed.add(name)
                 self._stop.wait(_UNKNOWN_SECONDS)
-            except KanfuncError as error:
+            except Exception as error:  # noqa: BLE001 - a watch that ended for ever would be missed by nobody
                 self.breaks += 1
-                self.ports.journal.warn("watch broken", watch=name, reason=error.found)
+                self.ports.journal.warn("watch broken", watch=name, reason=_found(error))
                 self._stop.wait(_BROKEN_SECONDS)
 
     def _turn(self, workers: Executor) -> None:
@@ -118,12 +119,21 @@ class Watchdog:
         dues = [post.due for post in self._posts.values() if post.due is not None and not post.looking]
         wait = min([_BEAT_SECONDS, *(max(0.0, due - now) for due in dues)])
         with suppress(Empty):
-            self._inbox.get(timeout=wait)()
+            self._do(self._inbox.get(timeout=wait))
         now = self.ports.clock.monotonic()
         for ref, post in self._posts.items():
             if post.due is not None and post.due <= now and not post.looking:
                 post.due, post.looking = None, True
                 workers.submit(post.guard.look).add_done_callback(partial(self._report, ref))
+
+    def _do(self, news: Callable[[], None]) -> None:
+        """News that cannot be taken in is lost; the loop, which is there for all clusters, goes on."""
+        try:
+            news()
+        except KanfuncError:  # a signal
+            raise
+        except Exception as error:  # noqa: BLE001 - of whatever nobody foresaw
+            self.ports.journal.warn("news lost", reason=what_of(error))
 
     def _report(self, ref: ClusterRef, look: Future[float | None]) -> None:
         """In the worker's thread: the loop does the rest."""
@@ -131,21 +141,34 @@ class Watchdog:
 
     def _take(self, changes: Sequence[Change], *, everything: bool) -> None:
         """Note who is to be looked at. After a gap also those that are not listed: they may be gone."""
-        changed = {change.ref for change in changes if self._is_news(change)}
+        changed = {change.ref for change in changes if self._may_be_news(change)}
         if everything:
             changed |= self._posts.keys() - {change.ref for change in changes}
         for ref in changed & self._posts.keys():
             post = self._posts[ref]
             post.due, post.again = self.ports.clock.monotonic(), post.looking
 
-    def _is_news(self, change: Change) -> bool:
+    def _may_be_news(self, change: Change) -> bool:
+        """A Cluster of an odd shape is looked at: the look finds out, and tells of it by its name."""
+        try:
+            return change.cluster is None or self._is_news(change.ref, change.cluster)
+        except KanfuncError:  # a signal
+            raise
+        except Exception:  # noqa: BLE001 - of whatever shape it is
+            self._post(change.ref)
+            return True
+
+    def _post(self, ref: ClusterRef) -> _Post:
+        return self._posts.setdefault(ref, _Post(Guard(ref, self.ports, self.limits)))
+
+    def _is_news(self, ref: ClusterRef, cluster: Listed) -> bool:
         """A Cluster's status changes often; a look is worth it when we, others or a fail-over wrote to it."""
-        cluster = change.cluster
-        if cluster is None:
+        if isinstance(cluster, Unreadable):
+            self._post(ref)
             return True
         if concerns_us(cluster):
-            self._posts.setdefault(change.ref, _Post(Guard(change.ref, self.ports, self.limits)))
-        post = self._posts.get(change.ref)
+            self._post(ref)
+        post = self._posts.get(ref)
         seen = (cluster.uid, cluster.annotations, cluster.current_primary, cluster.target_primary)
         if post is None or post.seen == seen:
             return False
@@ -153,11 +176,17 @@ class Watchdog:
         return True
 
     def _done(self, ref: ClusterRef, look: Future[float | None]) -> None:
-        """Plan the next look; raises what a look raised, which is a bug."""
-        post, wait = self._posts[ref], look.result()
+        """Plan the next look."""
+        post = self._posts[ref]
         post.looking = False
+        failed = look.exception()  # a look raises nothing but what ends the process
+        wait = RETRY_SECONDS if failed else look.result()
         if not post.again:
             post.due = None if wait is None else self.ports.clock.monotonic() + wait
         post.again = False
         if post.due is None and post.guard.standing == Standing(ref):
             self._ended_before += self._posts.pop(ref).guard.ended
+
+
+def _found(error: Exception) -> str:
+    return error.found if isinstance(error, KanfuncError) else what_of(error)

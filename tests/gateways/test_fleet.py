@@ -7,7 +7,7 @@ import pytest
 
 from kanfunc.domain.errors import NotFound, WatchBroken
 from kanfunc.domain.flavour import EDB, Flavour
-from kanfunc.domain.world import Change, ClusterRef
+from kanfunc.domain.world import Change, Cluster, ClusterRef
 from kanfunc.gateways import fleet as fleet_gateway
 from kanfunc.gateways.fleet import KubeFleet
 from tests.builders import REF, claim_manifest, cluster_manifest
@@ -27,7 +27,7 @@ def move(store: Store, target: str) -> None:
 
 
 def targets(changes: Sequence[Change]) -> list[str]:
-    return [change.cluster.target_primary for change in changes if change.cluster]
+    return [change.cluster.target_primary for change in changes if isinstance(change.cluster, Cluster)]
 
 
 def test_lists_clusters_of_all_namespaces_once_and_then_follows(

@@ -3,8 +3,9 @@
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from typing import Self
@@ -12,18 +13,21 @@ from typing import Self
 import psycopg
 from kubernetes import client
 
+from kanfunc.domain.checks import Asking
 from kanfunc.domain.checksfile import read_checks
-from kanfunc.domain.content import Session, question_of
+from kanfunc.domain.content import inquiry
 from kanfunc.domain.errors import ClientFailed, KanfuncError
-from kanfunc.domain.examination import Examination, ExaminationLimits
+from kanfunc.domain.examination import ExaminationLimits
+from kanfunc.domain.inquiry import Answer, Session
 from kanfunc.gateways.client import PsycopgClient
 from kanfunc.gateways.credentials import Credentials
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.structure import PodStructure
 from kanfunc.gateways.surveyor import KubeSurveyor
-from tests.builders import REF
+from tests.builders import NOW, REF
 from tests.hostile.odd import CHECKS, CONTENT, DATABASES, ODD, PLANTED, break_pages, german
+from tests.hostile.pod import examined
 from tests.hostile.settings import Bend
 from tests.lab.apiserver import NAMESPACES, PODS, ApiServer, ExecRequest, Spawn, Store
 from tests.lab.binaries import Binaries
@@ -70,7 +74,8 @@ class Bench:
         self._folder = self._credentials(folder)
         self.client = PsycopgClient(Credentials(self._folder), self.primary.port)
         [(started,)] = self.primary.sql("select (pg_postmaster_start_time() at time zone 'UTC')::text")
-        self._session = Session("127.0.0.1", "app", "app", None, None, started, 8)
+        version = int(binaries.version.partition(".")[0])
+        self._session = Session("127.0.0.1", "app", "app", None, None, started, version, 8)
 
     @classmethod
     @contextmanager
@@ -178,10 +183,8 @@ class Bench:
 
         def examine() -> object:
             self._without_amcheck()
-            run = Examination()
-            with structure.examining(REF, PRIMARY, ExaminationLimits(install_amcheck=True)) as follow:
-                follow(run.read)
-            return vars(run)
+            found = examined(structure, PRIMARY, ExaminationLimits(install_amcheck=True))
+            return vars(found.run), found.obstacles
 
         return {
             "replication": lambda: instances.replication(REF, PRIMARY),
@@ -203,10 +206,20 @@ class Bench:
     def _of_client(self) -> dict[str, Callable[[], object]]:
         checks, _ = read_checks(CHECKS.encode(), "checks.yaml")
         found: dict[str, Callable[[], object]] = {
-            f"check {each.name}": lambda each=each: self.client.ask(self._session, question_of(each))  # type: ignore[misc]
+            f"check {each.name}": lambda each=each: self._asked(each)  # type: ignore[misc]
             for each in checks.checks
         }
         return found | {"check login": lambda: self.client.log_in(self._session)}
+
+    def _asked(self, check: Asking) -> list[Answer]:
+        """The answers to all that it asks."""
+        asking, answers = inquiry(check, NOW, timedelta(0)), list[Answer]()
+        with self.client.conversation(self._session) as ask, suppress(StopIteration):
+            question = next(asking)
+            while True:
+                answers.append(ask(question))
+                question = asking.send(answers[-1])
+        return answers
 
 
 def _answer(ask: Callable[[], object]) -> str:
@@ -216,6 +229,6 @@ def _answer(ask: Callable[[], object]) -> str:
         found = f"{failure.sqlstate} {failure.found}"
     except KanfuncError as failure:
         found = f"failed: {failure.found}"
-    if found.startswith("Answer("):
+    if "Answer(" in found:
         return found
     return re.sub(r"[0-9A-F]+/[0-9A-F]+|kanfunc-[-0-9a-f]+|0x[0-9a-f]+|\d+([.]\d+)?", "N", found)

@@ -22,7 +22,10 @@ create table "größe" (id int primary key) with (autovacuum_enabled = off);
 create table broken (id int, filler text);
 insert into broken select n, repeat('x', 600) from generate_series(1, 100) as n;
 create table flipped (id int, filler text);
-insert into flipped select n, repeat('x', 600) from generate_series(1, 100) as n
+insert into flipped select n, repeat('x', 600) from generate_series(1, 100) as n;
+create function explodes(int) returns bool language plpgsql immutable as
+ $$ begin raise 'evaluated though nothing was inserted'; end $$;
+create table explosive (id serial primary key, check (explodes(1)))
 """
 PLANTED = """create schema evil;
 grant usage on schema evil to public;
@@ -40,6 +43,7 @@ checks:
   - {name: extensions, kind: extensions, required: [plpgsql, nowhere]}
   - {name: roles, kind: roles, required: [app, nobody]}
   - {name: count, kind: table, table: items, count: 1}
+  - {name: sequences, kind: sequences}
   - {name: fingerprint, kind: table, table: items, fingerprint: '%s'}
 """ % ("0" * 64)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kubernetes import client
 
-from kanfunc.domain.examination import Examination, ExaminationLimits
+from kanfunc.domain.examination import Examination, ExaminationLimits, Obstacle
 from kanfunc.domain.survey import Survey
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.podexec import PodExec
@@ -20,6 +20,24 @@ ExecHandler = Callable[[ExecRequest], Spawn]
 
 
 @dataclass(frozen=True)
+class Examined:
+    """A run, and what was in pg_amcheck's way before it."""
+
+    run: Examination
+    obstacles: tuple[Obstacle, ...]
+
+
+def examined(structure: PodStructure, pod: str, limits: ExaminationLimits) -> Examined:
+    """As depth structure does it."""
+    obstacles = structure.prepare(REF, pod, limits)
+    run = Examination()
+    amcheck = not any(each.exposed for each in obstacles)
+    with structure.examining(REF, pod, limits, amcheck=amcheck) as follow:
+        follow(run.read)
+    return Examined(run, obstacles)
+
+
+@dataclass(frozen=True)
 class Pod:
     """Our gateways, at work in the pod of a server."""
 
@@ -30,12 +48,9 @@ class Pod:
     def survey(self) -> Survey:
         return self.structure.survey(REF, POD, 30)
 
-    def examine(self, *, install: bool = False) -> Examination:
-        run = Examination()
+    def examine(self, *, install: bool = False) -> Examined:
         limits = ExaminationLimits(seconds=30, install_amcheck=install)
-        with self.structure.examining(REF, POD, limits) as follow:
-            follow(run.read)
-        return run
+        return examined(self.structure, POD, limits)
 
 
 @contextmanager

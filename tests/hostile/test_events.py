@@ -47,7 +47,7 @@ def newer(server: Server) -> bool:
 @pytest.mark.parametrize("install", [False, True], ids=["", "installing"])
 def test_of_commands(server: Server, pod: Pod, *, install: bool) -> None:
     since = server.log.stat().st_size
-    run = pod.examine(install=install)
+    run = pod.examine(install=install).run
     assert sprung(server, since) == []
     assert [*run.problems.first, *run.unmade.first] == []
     assert (
@@ -61,11 +61,13 @@ def test_of_commands_whatever_the_replication_role(server: Server, pod: Pod, *, 
     for statement in attached.BEYOND.split("; "):
         server.sql(statement, dbname="app")
     since = server.log.stat().st_size
-    run = pod.examine(install=install)
+    found = pod.examine(install=install)
     for name in ("starts", "ends"):
         server.sql(f"alter event trigger {name} enable", dbname="app")
     assert sprung(server, since) == []
-    told = " ".join([*run.problems.first, *run.unmade.first])
+    run, reasons = found.run, [f"{each.database}: {each.reason}" for each in found.obstacles]
+    assert bool(reasons) is (install and not newer(server))
+    told = " ".join([*run.problems.first, *run.unmade.first, *reasons])
     assert ("app" in told) is not newer(server), told
 
 

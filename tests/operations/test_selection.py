@@ -42,7 +42,7 @@ def chosen(namespace: Namespace, *names: str, flavours: Sequence[Flavour] = FLAV
     console = Console("test", LogFormat.JSON, log=namespace.log)
     ports = cast("Ports", SimpleNamespace(api=namespace, journal=console))
     found = select_clusters(ports, "prod", names, flavours)
-    return [f"{each.flavour.name}/{each.ref.name}" for each in found]
+    return [f"{each.ref.flavour.name}/{each.ref.name}" for each in found]
 
 
 def test_all_or_the_named_ones_are_chosen_in_their_order() -> None:

@@ -1,0 +1,52 @@
+"""What must never be told, whoever says it: what we show to the API server, and what looks like a secret."""
+
+import logging
+import re
+
+_HIDDEN = "(hidden)"
+_SHORTEST = 8
+"""Characters: a shorter word would be found in half of what we say."""
+_LIKELY = re.compile(
+    r"eyJ[\w-]*\.[\w-]+\.?[\w-]*"  # a JSON web token
+    r"|\b(?:Bearer|Basic|Negotiate)\s+\S+"
+    r"|\b(?:(?:set-)?cookie|(?:proxy-)?authorization)\b[\"']?\s*[:=].*"
+    r"|(?<=//)[^/\s@]+@"
+    r"|-----BEGIN.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_kept: set[str] = set()
+
+
+def keep_secret(*values: str | None) -> None:
+    """Leave these out of whatever is said from now on."""
+    _kept.update(value for value in values if value and len(value) >= _SHORTEST)
+
+
+def without_kept(text: str) -> str:
+    """The text without what we keep secret ourselves."""
+    for secret in sorted(_kept, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def without_secrets(text: str) -> str:
+    """The words of somebody else, without what looks like a secret, either.
+
+    >>> without_secrets("no: Authorization: Bearer abc")
+    'no: (hidden)'
+    >>> without_secrets("http://me:word@proxy refused the authorization of system:anonymous")
+    'http://(hidden)proxy refused the authorization of system:anonymous'
+    """
+    return _LIKELY.sub(_HIDDEN, without_kept(text))
+
+
+def silence_libraries() -> None:
+    """Libraries tell nobody what they think: retries with their URLs, what a plugin wrote.
+
+    A handler at the root keeps both Python's last resort and `logging.error` from writing to standard error;
+    warnings go the same way.
+    """
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    if not any(isinstance(each, logging.NullHandler) for each in root.handlers):
+        root.addHandler(logging.NullHandler())
