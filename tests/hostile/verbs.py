@@ -13,7 +13,7 @@ from tests.lab.lab import Lab
 from tests.lab.workspace import Workspace
 
 SECONDS = 600
-_SHOWN = 1500
+_SHOWN, _MOST = 1500, 0.8
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Told:
     hostile: Run
     known: tuple[dict[str, Known], dict[str, Known]]
     refused: dict[str, list[str]]
+
+    @property
+    def reached(self) -> float:
+        """How far the hostile run came: sessions that could not begin have called nothing, too."""
+        return len(self.hostile.trees) / len(self.clean.trees)
 
 
 class Verbs:
@@ -64,9 +69,11 @@ class Verbs:
 
     def test_statements_on_the_hostile_database_name_nothing_of_users(self, told: Told) -> None:
         assert foreign(told.hostile.trees, told.known[1]) == set()
+        assert told.reached > _MOST
 
     def test_nothing_planted_was_called(self, told: Told) -> None:
         assert told.hostile.traps() == set()
+        assert told.reached > _MOST
 
     def test_nobodys_rights_changed(self, told: Told) -> None:
         before = told.clean.rights["content"]
