@@ -56,6 +56,8 @@ class Bench:
         self.primary.configure()
         self.primary.start(standby=False)
         self.primary.create_roles()
+        self.primary.sql("create role other")
+        self.primary.sql("grant other to app")
         for statement in CONTENT.strip().split(";\n"):
             self.primary.sql(
                 statement, dbname="app", user="app" if "extension" not in statement else "postgres"

@@ -38,6 +38,8 @@ checks:
   - {name: query, kind: query,
      query: 'select amount, price, lasts, raw, part, day, changed from items where id = 3',
      expect: {equals: 1}}
+  - {name: xml, kind: query, query: 'select xmlelement(name it, raw) from items where id = 3',
+     expect: {equals: x}}
   - {name: path, kind: query, query: 'select count(*) from items', expect: {at_least: 1}}
   - {name: fresh, kind: freshness, query: select max(changed) from items, max_age: 10d}
   - {name: extensions, kind: extensions, required: [plpgsql, nowhere]}
