@@ -2,7 +2,8 @@
 #
 #   docker build -t REGISTRY/kanfunc:TAG .
 #
-# BASE needs python3 (3.11 or later) with its module venv; RUNTIME needs the same python3 at the same path.
+# BASE needs python3 (3.11 or later) with its module venv; RUNTIME needs the same python3 at the same path, and libstdc++
+# (RE2). Wheels of google-re2 are for x86-64 and arm64 alone.
 ARG BASE=python:3.13-slim
 ARG RUNTIME=${BASE}
 

@@ -173,7 +173,11 @@ def serve(watchdog: Watched, clock: Clock, port: int) -> WSGIServer:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return list(metrics(environ, start_response))
+            try:
+                return list(metrics(environ, start_response))
+            except Exception:  # noqa: BLE001 - the server would print its message
+                start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+                return [b"the metrics cannot be written\n"]
         status = "404 Not Found"
         if path in checks:
             status = "200 OK" if checks[path]() else "503 Service Unavailable"

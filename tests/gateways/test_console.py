@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kanfunc.domain.lsn import Lsn
+from kanfunc.gateways import secrecy
 from kanfunc.gateways.console import Console, LogFormat, SystemClock
 from tests.builders import NOW
 
@@ -79,3 +80,21 @@ def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
                 pool.submit(console.step, "decided", number=number, filling="x" * 5000)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert sorted(line["number"] for line in lines) == list(range(400))
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_what_cannot_be_written_and_what_must_not_be_told(
+    log_format: LogFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON may hold half a pair of surrogates; a server may repeat what it was shown."""
+    monkeypatch.setattr(secrecy, "_kept", set())
+    secrecy.keep_secret("canary-of-token", "short", None)
+    log, out = StringIO(), StringIO()
+    console = Console("test", log_format, log=log, out=out)
+    console.warn("odd", reason="\ud800 canary-of-token short")
+    console.say("\ud800 canary-of-token")
+    console.output("key", "\ud800 canary-of-token")
+    told = log.getvalue() + out.getvalue()
+    assert told.encode()
+    assert "canary" not in told
+    assert "short" in told

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import socket
 import ssl
 import threading
@@ -371,35 +370,38 @@ def test_token_file_may_end_with_a_newline(tmp_path: Path, server: ApiServer, ta
     assert "there is no Cluster in namespace prod" in line["found"]
 
 
-def users(folder: Path) -> dict[str, dict[str, Any]]:
-    (folder / "token").write_text(f"{TOKEN}\nsecond-{TOKEN}\n")
-    return {
-        "a token of two lines": {"tokenFile": str(folder / "token")},
-        "a token beyond a header": {"token": f"{TOKEN}\u20ac"},
-        "a token for a file's name": {"tokenFile": TOKEN},
-        "a plugin that fails": plugin(folder, f"echo '{CANARY}' >&2; exit 1"),
-        "a plugin that writes no JSON": plugin(folder, f"echo '{CANARY}'"),
-        "a plugin of another version": plugin(
-            folder, f'echo \'{{"apiVersion":"{TOKEN}","kind":"x","status":{{}}}}\''
-        ),
-        "a plugin without a token": plugin(
-            folder,
-            'echo \'{"apiVersion":"client.authentication.k8s.io/v1","kind":"x","status":{"a":"'
-            + TOKEN
-            + "\"}}'",
-        ),
-        "no plugin": {"exec": {"command": f"/nowhere/{TOKEN}", "apiVersion": "v1"}},
-        "an old provider": {"auth-provider": {"name": "oidc", "config": {"id-token": f"a.{TOKEN}.c"}}},
-        "a command": {
-            "auth-provider": {"name": "gcp", "config": {"cmd-path": "/bin/false", "cmd-args": TOKEN}}
-        },
-        "a user who is a word": TOKEN,  # type: ignore[dict-item]
-    }
+CREDENTIAL = "client.authentication.k8s.io/v1"
+USERS: dict[str, Callable[[Path], Any]] = {
+    "a token of two lines": lambda folder: {"tokenFile": written(folder, f"{TOKEN}\nsecond-{TOKEN}\n")},
+    "a token beyond a header": lambda _: {"token": f"{TOKEN}\u20ac"},
+    "a token for a file's name": lambda _: {"tokenFile": TOKEN},
+    "a plugin that fails": lambda folder: plugin(folder, f"echo '{CANARY}' >&2; exit 1"),
+    "a plugin that writes no JSON": lambda folder: plugin(folder, f"echo '{CANARY}'"),
+    "a plugin of another version": lambda folder: plugin(folder, credential(TOKEN, "{}")),
+    "a plugin without a token": lambda folder: plugin(folder, credential(CREDENTIAL, f'{{"a": "{TOKEN}"}}')),
+    "no plugin": lambda _: {"exec": {"command": f"/nowhere/{TOKEN}", "apiVersion": "v1"}},
+    "an old provider": lambda _: provider("oidc", **{"id-token": f"a.{TOKEN}.c"}),
+    "a command": lambda _: provider("gcp", **{"cmd-path": "/bin/false", "cmd-args": TOKEN}),
+    "a user who is a word": lambda _: TOKEN,
+}
 
 
-@pytest.mark.parametrize("name", users(Path(os.devnull).parent / "shm") if Path("/dev/shm").is_dir() else [])  # noqa: S108
+def written(folder: Path, text: str) -> str:
+    (folder / "token").write_text(text)
+    return str(folder / "token")
+
+
+def credential(version: str, status: str) -> str:
+    return f"""echo '{{"apiVersion": "{version}", "kind": "x", "status": {status}}}'"""
+
+
+def provider(name: str, **fields: str) -> dict[str, Any]:
+    return {"auth-provider": {"name": name, "config": fields}}
+
+
+@pytest.mark.parametrize("name", USERS)
 def test_no_user_of_a_kubeconfig_is_told(tmp_path: Path, server: ApiServer, name: str) -> None:
-    file = kubeconfig(tmp_path, server.url, users(tmp_path)[name])
+    file = kubeconfig(tmp_path, server.url, USERS[name](tmp_path))
     failed = kanfunc("fence", "-n", "prod", KUBECONFIG=str(file))
     ended(failed)
     assert failed.returncode in {1, 3}
