@@ -1,14 +1,17 @@
 """A client of the database, as applications are: libpq over the network, verified TLS."""
 
 import logging
-import re
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
+from threading import Timer
 from typing import Any
 
 import psycopg
@@ -19,13 +22,13 @@ from kanfunc.domain.errors import ClientFailed, Refused
 from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.gateways import sessions
 from kanfunc.gateways.credentials import CERTIFICATE, PASSWORD, Credentials
+from kanfunc.gateways.narrowing import narrowed
 from kanfunc.ports import Ask
 
-_CONNECT_SECONDS, _LOCK_SECONDS, _GRACE_SECONDS = 10, 5, 10
+_CONNECT_SECONDS, _LOCK_SECONDS, _GRACE_SECONDS = 10, 5, 5
+_CANCELED = "57014"
 
 _SERVER = "SELECT (pg_postmaster_start_time() AT TIME ZONE 'UTC')::text"
-_END = re.compile(r";\s*(--[^\n]*\s*|/\*.*?\*/\s*)*\Z", re.DOTALL)
-"""The semicolon after a statement, and what may follow it."""
 _TLS = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
@@ -75,12 +78,14 @@ class PsycopgClient:
     @contextmanager
     def _session(self, session: Session, *, read_only: bool) -> Iterator[psycopg.Connection[Any]]:
         """A transaction with the right server, rolled back in the end. Every error becomes ClientFailed."""
+        end = _End(session.seconds + _GRACE_SECONDS)
         try:
             with (
                 TemporaryDirectory(
                     prefix="kanfunc-"
                 ) as private,  # until the end: a cancellation logs in, too
                 closing(self._connected(session, Path(private))) as connection,
+                end.of(connection),
             ):
                 connection.read_only = read_only
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -88,6 +93,9 @@ class PsycopgClient:
                 _require_server(connection, session)
                 yield connection
         except psycopg.Error as error:
+            if end.came:
+                found = f"no end within {end.seconds} s"
+                raise ClientFailed(found, sqlstate=_CANCELED) from error
             raise ClientFailed(" ".join(str(error).split()), sqlstate=error.sqlstate or "") from error
         except (OSError, UnicodeError) as error:
             raise ClientFailed(f"{type(error).__name__}: {error}") from error
@@ -128,6 +136,34 @@ class PsycopgClient:
             }
         return {"password": self._credentials.password(user), "sslcertmode": "disable",
                 "require_auth": "scram-sha-256,md5,password"}  # fmt: skip
+
+
+@dataclass
+class _End:
+    """Cuts a connection after so many seconds: a function that a query runs may ignore that it is canceled,
+    and the wait for a synchronous standby knows no time limit. The server ends what has lost its client.
+    """
+
+    seconds: int
+    came: bool = False
+
+    @contextmanager
+    def of(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
+        with socket(fileno=os.dup(connection.fileno())) as wire:
+
+            def cut() -> None:
+                self.came = True
+                with suppress(OSError):
+                    wire.shutdown(SHUT_RDWR)
+
+            timer = Timer(self.seconds, cut)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield
+            finally:
+                timer.cancel()
+                timer.join()
 
 
 def _limits(session: Session) -> dict[str, str]:
@@ -171,47 +207,8 @@ def _answered(connection: psycopg.Connection[Any], question: Question) -> Answer
     sql = question.sql
     if question.width is not None:
         connection.execute("SET LOCAL search_path TO DEFAULT")
-        sql = _narrowed(connection, sql, question.width)
+        sql = narrowed(connection, sql, question.width)
     rows: Any = connection.cursor().stream(sql, parameters)
     with closing(rows):
         found = tuple(islice(rows, question.limit + 1))
     return Answer(found[: question.limit], more=len(found) > question.limit)
-
-
-def _narrowed(connection: psycopg.Connection[Any], query: str, width: int) -> str:
-    """The query with each of its values cut on the server, in the text that PostgreSQL prints for it.
-
-    What cannot stand in a subquery (SHOW, EXPLAIN, whatever writes) stays as it is.
-    """
-    for inner in (query, _END.sub("", query)):
-        with suppress(psycopg.errors.SyntaxError, psycopg.errors.FeatureNotSupported):
-            with connection.transaction():  # a savepoint
-                columns = _columns(connection, inner)
-            return _cut(inner, columns, width)
-    return query
-
-
-def _cut(query: str, columns: int, width: int) -> str:
-    """No cast of a value's type is used, which its owner may have made, and no function or operator of the
-    user's path. NULL is told by num_nulls: to IS NULL a row of nulls is one.
-    """
-    names = [f"c{number}" for number in range(columns)]
-    values = (
-        f"CASE WHEN pg_catalog.num_nulls({name}) OPERATOR(pg_catalog.=) 0"
-        f" THEN pg_catalog.left(pg_catalog.format('%s', {name}), {width}) END"
-        for name in names
-    )
-    alias = f"answer({', '.join(names)})" if names else "answer"
-    return f"SELECT {', '.join(values)} FROM ({query}\n) AS {alias}"  # noqa: S608 - its author's query
-
-
-def _columns(connection: psycopg.Connection[Any], query: str) -> int:
-    """How many columns the query has; nothing of it is run."""
-    whole = f"SELECT * FROM ({query}\n) AS answer"  # noqa: S608 - its author's query
-    for result in (
-        connection.pgconn.prepare(b"", whole.encode()),
-        connection.pgconn.describe_prepared(b""),
-    ):
-        if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
-    return result.nfields

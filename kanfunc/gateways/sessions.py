@@ -53,7 +53,7 @@ PINS = (
     Pin("idle_session_timeout", "0", since=14),
     Pin("transaction_timeout", "0", since=17),
     Pin("client_connection_check_interval", "2s", since=14),
-    Pin("exit_on_error", "off", Reach.PODS),
+    Pin("exit_on_error", "off"),
     # What it may write, and for whom it waits.
     Pin("default_transaction_read_only", "on"),
     Pin("default_transaction_isolation", "read committed", Reach.PODS),

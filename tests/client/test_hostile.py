@@ -25,6 +25,7 @@ def sql(site: Site) -> Iterator["Owner"]:
     owner = Owner(site)
     yield owner
     site.primary.sql("ALTER ROLE app RESET ALL")
+    site.primary.sql("ALTER ROLE app IN DATABASE app RESET ALL")
     site.primary.sql("ALTER DATABASE app RESET ALL")
     site.primary.sql("DROP OWNED BY app CASCADE", dbname="app")
 
@@ -182,6 +183,32 @@ def test_no_more_of_a_value_is_fetched_than_is_of_interest(
         tracemalloc.stop()
     assert answer.rows == (("x" * 11, "1"),)
     assert peak < 5_000_000
+
+
+STUBBORN = """
+CREATE FUNCTION stubborn() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+  LOOP
+    BEGIN
+      PERFORM pg_sleep(60);
+    EXCEPTION WHEN query_canceled THEN NULL;
+    END;
+  END LOOP;
+END $$
+"""
+
+
+def test_what_ignores_its_cancellation_is_cut_off(site: Site, folder: Path, sql: Owner) -> None:
+    sql(STUBBORN, "CREATE VIEW answer AS SELECT stubborn() AS value")
+    text = """
+checks:
+  - {name: stubborn, kind: query, query: SELECT value FROM answer, expect: {equals: 1}, timeout: 1s}
+  - {name: next, kind: table, table: links, count: 2}
+"""
+    findings = made(site, folder, text)
+    stubborn = findings["stubborn"]
+    assert (stubborn.status, stubborn.found) == (Status.NOT_CHECKED, "no end within 6 s")
+    assert "timeout" in stubborn.meaning
+    assert findings["next"].passed
 
 
 def test_a_superuser_is_refused(site: Site, folder: Path, session: Session) -> None:

@@ -40,6 +40,7 @@ checks:
      expect: {equals: 1}}
   - {name: xml, kind: query, query: 'select xmlelement(name it, raw) from items where id = 3',
      expect: {equals: x}}
+  - {name: shown, kind: query, query: 'show server_encoding;', expect: {equals: UTF8}}
   - {name: path, kind: query, query: 'select count(*) from items', expect: {at_least: 1}}
   - {name: fresh, kind: freshness, query: select max(changed) from items, max_age: 10d}
   - {name: extensions, kind: extensions, required: [plpgsql, nowhere]}
