@@ -43,6 +43,7 @@ PINS = (
     Pin("search_path", "pg_catalog,pg_temp"),
     Pin("role", "none"),
     Pin("local_preload_libraries", ""),
+    Pin("session_preload_libraries", "", Reach.PODS, superuser=True),
     Pin("session_replication_role", "replica", Reach.PODS, superuser=True),
     Pin("event_triggers", "off", Reach.PODS, since=17, superuser=True),
     Pin("constraint_exclusion", "off", Reach.NETWORK),

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from kanfunc.domain.errors import ClientFailed, Refused
 from kanfunc.domain.finding import Finding, Status
 from kanfunc.domain.inquiry import Question, Session
+from kanfunc.gateways import sessions
 from tests.client.conftest import ask, client
 from tests.client.test_content import made
 from tests.lab.test_postgres import Site
@@ -183,6 +185,24 @@ def test_no_more_of_a_value_is_fetched_than_is_of_interest(
         tracemalloc.stop()
     assert answer.rows == (("x" * 11, "1"),)
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_conversation_may_pause(
+    site: Site, folder: Path, session: Session, sql: Owner, *, pinned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = "idle_in_transaction_session_timeout"
+    sql(f"ALTER ROLE app SET {setting} = '1ms'")
+    if not pinned:
+        others = tuple(pin for pin in sessions.PINS if pin.setting != setting)
+        monkeypatch.setattr(sessions, "PINS", others)
+    with (
+        nullcontext() if pinned else pytest.raises(ClientFailed),
+        client(site, folder).conversation(session) as ask,
+    ):
+        for _ in range(2):
+            assert ask(Question("SELECT 1")).rows == (("1",),)
+            site.primary.sql("SELECT pg_sleep(0.1)")
 
 
 STUBBORN = """

@@ -185,7 +185,7 @@ class Bench:
 
         def examine() -> object:
             self._without_amcheck()
-            found = examined(structure, PRIMARY, ExaminationLimits(install_amcheck=True))
+            found = examined(structure, PRIMARY, ExaminationLimits(jobs=1, install_amcheck=True))
             return vars(found.run), found.obstacles
 
         return {
