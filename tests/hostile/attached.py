@@ -50,7 +50,7 @@ create cast (public.colour as int) with function evil.to_int(public.colour) as i
 
 EVENTS = """
 create function evil.on_event() returns event_trigger language plpgsql as
- $$ begin perform evil.spring('event ' || tg_event); end $$;
+ $$ begin perform evil.spring('event ' operator(pg_catalog.||) tg_event); end $$;
 create event trigger starts on ddl_command_start execute function evil.on_event();
 create event trigger ends on ddl_command_end execute function evil.on_event();
 create event trigger drops on sql_drop execute function evil.on_event()

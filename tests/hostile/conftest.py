@@ -11,6 +11,8 @@ from tests.lab.certificates import Authority
 from tests.lab.postgres import Server
 from tests.lab.workspace import LabError, Workspace
 
+pytest.register_assert_rewrite("tests.hostile.verbs")
+
 
 def binaries_of(workspace: Workspace, major: int) -> Binaries:
     try:

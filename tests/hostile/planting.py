@@ -132,7 +132,7 @@ def _function(call: Call, types: tuple[str, ...], catalog: Catalog, schema: str)
     home = "pg_catalog" if function.built_in else "public"
     real = f"{home}.{_quoted(function.name)}({', '.join(f'${place + 1}' for place in range(len(types)))})"
     returns, answer = f"returns {result}", f"return {real};"
-    if function.columns:
+    if len(function.columns) > 1:
         outs = [(_quoted(name), catalog.types[kind].spelled) for name, kind in function.columns]
         declared = ", ".join(filter(None, [declared, *(f"out {name} {kind}" for name, kind in outs)]))
         into = ", ".join(name for name, _ in outs)
@@ -141,7 +141,7 @@ def _function(call: Call, types: tuple[str, ...], catalog: Catalog, schema: str)
         returns = returns.replace("returns ", "returns setof ", 1)
         answer = f"return query select * from {real};"
     what = f"function {schema}.{function.name}({', '.join(types)})".replace("'", "")
-    nothing = "return;" if function.many or function.columns else "return null;"
+    nothing = "return;" if function.many or len(function.columns) > 1 else "return null;"
     return (
         f"create function {schema}.{_quoted(function.name)}({declared}) {returns} language plpgsql as $$ "
         f"begin perform evil.spring('{what}'); "

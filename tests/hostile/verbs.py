@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -31,26 +32,23 @@ class Told:
         return len(self.hostile.trees) / len(self.clean.trees)
 
 
+def told_of(major: int | None, folder: Path) -> Iterator[Told]:
+    """Both runs, on one cluster, for all assertions. major: None for the machine's own."""
+    if major:
+        with Workspace.open() as workspace:
+            binaries_of(workspace, major)
+    with Lab.open(major) as lab:
+        story = Story(lab, folder)
+        clean = story.run()
+        known = story.known()
+        refused = story.plant(clean.trees)
+        story.bend()
+        hostile = story.run()
+        yield Told(clean, hostile, (known, story.known()), refused)
+
+
 class Verbs:
-    """For one major version; None: the machine's own."""
-
-    major: int | None = None
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def told(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-        """One cluster for all of them: what it costs is the same for one assertion and for many."""
-        if cls.major:
-            with Workspace.open() as workspace:
-                binaries_of(workspace, cls.major)
-        with Lab.open(cls.major) as lab:
-            story = Story(lab, tmp_path_factory.mktemp("hostile"))
-            clean = story.run()
-            known = story.known()
-            refused = story.plant(clean.trees)
-            story.bend()
-            hostile = story.run()
-            yield Told(clean, hostile, (known, story.known()), refused)
+    """For what the fixture `told` has done."""
 
     def test_the_clean_run_shows_every_verb_at_work(self, told: Told) -> None:
         codes = {name: outcome.code for name, outcome in told.clean.outcomes.items()}
@@ -61,8 +59,9 @@ class Verbs:
         assert databases == {"app", "made", "postgres", "template1"}
 
     def test_everything_was_planted(self, told: Told) -> None:
-        """A trap that could not be laid is no proof."""
-        assert {why for refused in told.refused.values() for why in refused} == set()
+        """A trap that could not be laid is no proof; of C's strings none can, by nobody."""
+        refused = {why for each in told.refused.values() for why in each}
+        assert {why for why in refused if "pg_catalog.cstring" not in why} == set()
 
     def test_statements_name_nothing_of_users(self, told: Told) -> None:
         assert foreign(told.clean.trees, told.known[0]) == set()

@@ -53,6 +53,7 @@ SESSION = {
     "client_min_messages": "warning",
     "lc_messages": "C",
     "DateStyle": "ISO",
+    "quote_all_identifiers": "off",
     "client_encoding": "UTF8",
     "local_preload_libraries": "",
     "session_preload_libraries": "",
