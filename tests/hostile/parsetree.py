@@ -111,7 +111,7 @@ def _of_session(entries: list[Message], alike: set[tuple[object, ...]]) -> Itera
     for place, entry in enumerate(entries):
         if entry.level == "LOG" and entry.text.strip() == "parse tree:":
             following = {each.level: each.text for each in reversed(entries[place + 1 : place + 5])}
-            statement = following.get("STATEMENT", "").strip()
+            statement = following.get("STATEMENT", "<login>").strip()
             made = made or statement.lower().startswith("create extension")
             key = (entry.database, entry.user, made, _PLACES.sub(" ", entries[place + 1].text))
             if key not in alike:
@@ -141,11 +141,14 @@ select classid::regclass::text, objid::int8 from pg_depend join pg_extension e o
 _NOTHING = Known(frozenset(), frozenset())
 
 
+_TRIGGERING = ("CREATE TEMPORARY TABLE kanfunc_login", "<login>")
+
+
 def foreign(trees: list[Parsed], known: Mapping[str, Known]) -> set[tuple[str, int, str]]:
     """What our statements name that is not PostgreSQL's own: catalog, oid, statement.
 
     Over the network a check reads tables; what else it names is looked at all the same, but for what an event
-    trigger does where the check `login` makes its table, with the rights of who logs in.
+    trigger does at the login, or where the check `login` makes its table, with the rights of who logs in.
     """
     return {
         (catalog, oid, each.statement)
@@ -154,7 +157,7 @@ def foreign(trees: list[Parsed], known: Mapping[str, Known]) -> set[tuple[str, i
         if oid >= FIRST_OF_USERS
         and not (
             each.message.user != SUPERUSER
-            and (catalog == "pg_class" or each.statement.startswith("CREATE TEMPORARY TABLE kanfunc_login"))
+            and (catalog == "pg_class" or each.statement.startswith(_TRIGGERING))
         )
         and not _of_an_extension(catalog, oid, each, known.get(each.message.database, _NOTHING))
     }
