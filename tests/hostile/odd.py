@@ -1,5 +1,6 @@
 """What a bench holds: odd names, values of every form, pages that are broken; and a German locale."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -51,8 +52,11 @@ checks:
 """ % ("0" * 64)
 
 
-def german(workspace: Workspace) -> Path:
-    """A folder with a German locale: messages of the Debian packages are translated."""
+def german(workspace: Workspace) -> Path | None:
+    """A folder with a German locale: messages of the Debian packages are translated. None: there are no sources.
+
+    Raises LabError where there must be some.
+    """
     folder = workspace.directory("locales")
     done = subprocess.run(
         ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / GERMAN)],
@@ -60,9 +64,11 @@ def german(workspace: Workspace) -> Path:
         text=True,
         check=False,
     )
-    if not (folder / GERMAN).is_dir():
+    if (folder / GERMAN).is_dir():
+        return folder
+    if "CI" in os.environ:
         raise LabError(f"no German locale can be made (Debian: locales): {done.stderr}")
-    return folder
+    return None
 
 
 def break_pages(primary: Server) -> None:

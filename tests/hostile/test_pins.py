@@ -143,6 +143,8 @@ def unpinned(benches: Benches) -> Iterator[Callable[[Red], None]]:
 @pytest.mark.parametrize("red", RED, ids=str)
 def test_what_a_pin_is_for(benches: Benches, red: Red, unpinned: Callable[[Red], None]) -> None:
     bench, clean = benches.of(red.major)
+    if red.value == GERMAN and not bench.locales:
+        pytest.skip("no German locale can be made (Debian: locales)")
     try:
         assert not bench.bend(Bend(red.bent or red.pin, red.value, ""), red.who)
         assert bench.answer(red.answer) == clean[red.answer], "with the pin"
