@@ -53,7 +53,7 @@ checks:
 
 
 def german(workspace: Workspace) -> Path | None:
-    """A folder with a German locale: messages of the Debian packages are translated. None: there are no sources.
+    """A folder with a German locale: messages of the Debian packages are translated. None: no sources of it.
 
     Raises LabError where there must be some.
     """
