@@ -5,7 +5,7 @@ Where a subscription leads to is not asked: passwords stand there.
 """
 
 from kanfunc.domain.activity import REPLICATING, SCHEDULING
-from kanfunc.gateways.shell import QUERYING, script
+from kanfunc.gateways.shell import DATABASES, QUERYING, script
 
 OWN = (
     "archiver", "autovacuum launcher", "autovacuum worker", "background writer", "checkpointer",
@@ -24,10 +24,10 @@ def arguments(seconds: int) -> tuple[str, ...]:
 # $1: seconds for all databases, of which none gets more than ten; what is left is told by name. $2: kinds of
 # processes that are not told, $3: extensions that are. One line of JSON for the server, one for each of the
 # first ten databases in which something acts (more where it is something new) or which could not be looked
-# at; then how many there are. A name reaches psql by PGDATABASE, with its last newline, which a substitution
-# takes away.
+# at; then how many there are.
 ACTIVITY = script(
     QUERYING,
+    DATABASES,
     """
 end=$(( $(date +%s) + $1 )) extensions=$3
 section server
@@ -58,19 +58,6 @@ select json_build_object(
     'first', coalesce(json_agg(datname order by place) filter (where place <= 10), '[]')) from closed));
 SQL
 section databases
-named() {
-  case "$1" in
-    [!0-9]*) printf %s "$1";;
-    *) sql -v oid="$1" <<'SQL'
-select datname from pg_database where oid = :oid;
-SQL
-  esac
-}
-called() {
-  name=$(named "$1" && echo .)
-  name=${name%.}
-  case "$1" in [0-9]*) name=${name%?};; esac
-}
 look() {
   PGDATABASE=$1 timeout -k 1 10 \\
     psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v known="$extensions" -U postgres 2>&1 <<'SQL'
@@ -101,11 +88,7 @@ tell() {
   done
   [ "$acting" -gt 10 ] && [ -z "$new" ] || printf '%s\\n' "${1#*|}"
 }
-databases=$(sql <<'SQL'
-select case when datname ~ '^[a-z_][a-z0-9_]*$' then datname else oid::text end
-  from pg_database where datallowconn order by datname;
-SQL
-)
+databases=$(databases)
 set -- $databases
 while [ $# -gt 0 ] && [ "$(date +%s)" -lt "$end" ]; do
   called "$1"

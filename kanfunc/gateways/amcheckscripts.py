@@ -44,7 +44,8 @@ select json_build_object('database', current_database(), 'exposed', nspname)
 SQL
 }
 for database in $(databases); do
-  name=$(named "$database")
+  called "$database"
+  [ -n "$name" ] || continue
   if found=$(prepare "$name" "$3" 2>&1); then printf '%s\\n' "$found" | sed '/^{/!d'; else
     sql -v name="$name" -v reason="$found" <<'SQL'
 select json_build_object('database', :'name', 'reason', :'reason');
@@ -115,7 +116,10 @@ select json_build_object('blind', current_database(), 'trigger', :'trigger');
 SQL
 }
 looks() {
-  for database in $(databases); do look "$(named "$database")"; done
+  for database in $(databases); do
+    called "$database"
+    [ -z "$name" ] || look "$name"
+  done
   echo end
 }
 looks 2>&1 | sed -u 's/^/looks:/' &

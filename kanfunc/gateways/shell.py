@@ -24,6 +24,30 @@ sql() {{ psql -XAtq -v ON_ERROR_STOP=1 -U postgres -d postgres "$@"; }}
 """
 """For scripts that ask the database: `sql` reads statements, and its sessions are pinned."""
 
+DATABASES = """
+databases() {
+sql <<'SQL'
+select case when datname ~ '^[a-z_][a-z0-9_]*$' then datname else oid::text end
+from pg_database where datallowconn order by datname;
+SQL
+}
+called() {
+name=$1
+case "$1" in [!0-9]*) return;; esac
+name=$(
+sql -v oid="$1" <<'SQL'
+select datname from pg_database where oid = :oid;
+SQL
+echo .)
+name=${name%.}
+name=${name%?}
+}
+"""
+"""For scripts that visit every database. `databases` lists each as one word: by its oid, where the shell
+might not take its name for one. `called` sets `name`: empty for one that is gone, else whole, with a newline at
+its end, too. It reaches psql by PGDATABASE: an argument `a=b` would be read as a connection string.
+"""
+
 
 def script(*parts: str) -> str:
     """A script of these parts, without its indentation: it travels in a URL, whose length proxies limit."""

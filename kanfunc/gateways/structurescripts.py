@@ -1,30 +1,17 @@
 """The scripts that look at the structure of a restored database. Constants: data reaches them as arguments.
 
-A database's name reaches psql by PGDATABASE: an argument `a=b` would be read as a connection string.
 Names of tables become SQL only inside PostgreSQL, by format('%I').
 """
 
-from kanfunc.gateways.shell import QUERYING, script
+from kanfunc.gateways.shell import DATABASES, QUERYING, script
 
 # $1: name of the run, by which its connections are ended when we are; $2: seconds for one statement.
-# A database is listed by its oid where the shell might not take its name for one word.
 SESSIONS = script(
     QUERYING,
+    DATABASES,
     """
 export PGAPPNAME="$1"
 pin statement_timeout="${2}s"
-databases() {
-  sql <<'SQL'
-select case when datname ~ '^[a-z_]\\w*$' then datname else oid::text end
-  from pg_database where datallowconn order by datname;
-SQL
-}
-named() {
-  case "$1" in [!0-9]*) echo "$1"; return;; esac
-  sql -v oid="$1" <<'SQL'
-select datname from pg_database where oid = :oid;
-SQL
-}
 within() {
   PGDATABASE=$1; export PGDATABASE; shift
   psql -XAtq -v VERBOSITY=terse -U postgres "$@"
@@ -109,7 +96,8 @@ select json_build_object(
 SQL
 }
 for database in $(databases); do
-  name=$(named "$database")
+  called "$database"
+  [ -n "$name" ] || continue
   if found=$(look "$name"); then printf '%s\\n' "$found" | sed '/^{/!d'; else
     sql -v name="$name" -v failure="$found" <<'SQL'
 select json_build_object('name', :'name', 'failure', :'failure');

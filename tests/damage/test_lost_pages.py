@@ -145,7 +145,9 @@ def pages(file: Path) -> Iterator[bytes]:
     return (data[start : start + PAGE] for start in range(0, len(data), PAGE))
 
 
-@pytest.mark.parametrize("name", ["a b", "port=1", "new\nline", "-n", "123", "Größe", "it's", '"', "$(id)"])
+@pytest.mark.parametrize(
+    "name", ["a b", "port=1", "new\nline", "ends\n", "-n", "123", "Größe", "it's", '"', "$(id)"]
+)
 def test_every_database_is_looked_into_whatever_its_name(server: Server, look: Look, name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     server.sql(f"create database {quoted}")
