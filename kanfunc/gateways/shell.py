@@ -44,8 +44,8 @@ name=${name%?}
 }
 """
 """For scripts that visit every database. `databases` lists each as one word: by its oid, where the shell
-might not take its name for one. `called` sets `name`: empty for one that is gone, else whole, with a newline at
-its end, too. It reaches psql by PGDATABASE: an argument `a=b` would be read as a connection string.
+might not take its name for one. `called` sets `name`: empty for one that is gone, else whole, with its last
+newline. It reaches psql by PGDATABASE: an argument `a=b` would be read as a connection string.
 """
 
 
