@@ -176,8 +176,8 @@ class Examination:
                 self.differing.add(f"{self._table} has lost {line.lost} pages, the first is {line.page}")
             self._table = ""
         elif line.blind is not None:
-            because = f": the event trigger {line.trigger} would run with our rights" if line.trigger else ""
-            self.unmade.add(f"pg_visibility is not to be had in {line.blind}{because}")
+            because = f": the event trigger {line.trigger} would run as superuser" if line.trigger else ""
+            self.unmade.add(f"pg_visibility cannot be used in {line.blind}{because}")
 
     def _finish_table(self) -> None:
         if self._table:

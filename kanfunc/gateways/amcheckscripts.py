@@ -32,7 +32,7 @@ select :'install' = 'yes' as installing, count(*) > 0 as triggered, min(evtname)
 \\if :installing
 \\if :triggered
 select json_build_object('database', current_database(), 'reason',
-  format('the event trigger %s would run with our rights', :'trigger'));
+  format('the event trigger %s would run as superuser', :'trigger'));
 \\else
 create extension if not exists amcheck with schema pg_catalog;
 create extension if not exists pg_visibility with schema pg_catalog;

@@ -167,7 +167,7 @@ def test_cut_off_at_its_limit_nothing_is_good_and_damage_is_told() -> None:
     assert found[AMCHECK].status is Status.FAILED
 
 
-REFUSED = Obstacle(database="app", reason="the event trigger guard would run with our rights")
+REFUSED = Obstacle(database="app", reason="the event trigger guard would run as superuser")
 
 
 @pytest.mark.parametrize(
