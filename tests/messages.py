@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kanfunc.domain import errors
+from kanfunc.domain import errors, unexpected
 from kanfunc.domain.errors import KanfuncError
 
 ROOT = Path(__file__).parents[1]
 KINDS: Mapping[str, type[KanfuncError]] = {
     name: value
-    for name, value in vars(errors).items()
+    for module in (errors, unexpected)
+    for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, KanfuncError)
 }
 PARTS = ("expected", "left", "remedy")

@@ -84,7 +84,8 @@ def verify_restore_command(
         typer.Option(
             "--install-amcheck",
             envvar="KANFUNC_INSTALL_AMCHECK",
-            help="Install amcheck and pg_visibility in databases that lack them, and leave them there.",
+            help="Install amcheck and pg_visibility in databases that lack them, in schema pg_catalog; move "
+            "them there where others may create functions beside them. They stay there.",
         ),
     ] = False,
     report: Annotated[

@@ -43,7 +43,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     working: bool
 
     def __str__(self) -> str:
-        state = "enabled, at work now" if self.working else "enabled" if self.enabled else "disabled"
+        state = "enabled, running now" if self.working else "enabled" if self.enabled else "disabled"
         return f"{plain(self.name)} in {plain(self.database)} ({state})"
 
 
@@ -101,8 +101,8 @@ def not_looked_at(reason: str) -> Finding:
     """The finding where nothing could be asked."""
     return _warning(
         "subscriptions and scheduled jobs", f"not looked at: {plain(reason)}", "to see what this copy does",
-        "it may take changes from a publisher that its source then never gets, and run the source's jobs: "
-        "verify again, and until then keep it from the network",
+        "it may take changes from a publisher that its source then never gets, and run the source's jobs. "
+        "Cut it off from the network, and verify again",
     )  # fmt: skip
 
 
@@ -120,45 +120,46 @@ def _subscriptions(activity: Activity) -> list[Finding]:
     if not found.count:
         return []
     setting = f"max_logical_replication_workers is {activity.workers}"
-    runs = "" if activity.workers else "but no worker can run "
+    setting += "" if activity.workers else ": no worker can run"
     named = told(map(str, found.first), found.count, most=_MOST)
     taking = bool(found.enabled and activity.workers)
     return [
-        _warning("subscriptions", f"{named}, {runs}({setting})",
+        _warning("subscriptions", f"{named}; {setting}",
                  "none that takes changes: max_logical_replication_workers is 0",
                  (_TAKING if taking else _AT_REST) + _TO_DO)
     ]  # fmt: skip
 
 
 _TAKING = (
-    "what this copy takes from the publisher, maybe since it came up, its source never gets: the source "
-    "loses these rows for good. Disable them here, now, and compare the source with its publisher"
+    "the publisher sends each change once: what this copy has received since it came up, its source never "
+    "gets. The source loses these rows for good. Disable the subscriptions in this copy now. Then compare "
+    "the source with its publisher"
 )
 _AT_REST = (
-    "as it is, this copy takes nothing. Enabled, with workers, it takes what the publisher keeps for its "
-    "source, and the source loses these rows for good"
+    "as it is, this copy takes nothing. With an enabled subscription and workers it would take what the "
+    "publisher keeps for its source, and the source loses these rows for good"
 )
 _TO_DO = (
-    ". Never DROP one here while the source lives: that drops the source's slot, too, unless "
-    "SET (slot_name = NONE) goes before. Where this copy replaces its source: docs/copies.md"
+    ". While the source lives, never DROP one here without ALTER SUBSCRIPTION … SET (slot_name = NONE) "
+    "before: it would drop the source's slot, too. Where this copy replaces its source: docs/copies.md"
 )
 
 
 def _replication(activity: Activity) -> list[Finding]:
     return _actors(
         "replication by extensions", activity, REPLICATING,
-        "such a subscription takes the source's changes as one of PostgreSQL's own does, and "
-        "max_logical_replication_workers does not hold it: take its library out of shared_preload_libraries, "
-        "or keep the copy from the network (docs/copies.md)",
+        "their subscriptions take the source's changes as PostgreSQL's own do, and "
+        "max_logical_replication_workers does not stop them. Take the library out of "
+        "shared_preload_libraries, or cut the copy off from the network (docs/copies.md)",
     )  # fmt: skip
 
 
 def _jobs(activity: Activity) -> list[Finding]:
     return _actors(
         "scheduled jobs", activity, SCHEDULING,
-        "jobs of the source run here, too, as soon as workers or an agent serve this copy: what they send, "
-        "call or delete elsewhere happens twice. Keep it from the network, or take the library out of "
-        "shared_preload_libraries, until this copy replaces its source (docs/copies.md)",
+        "the source's jobs run here, too, as soon as workers or an agent serve this copy: what they send, "
+        "call or delete elsewhere happens twice. Until this copy replaces its source, cut it off from the "
+        "network, or take the library out of shared_preload_libraries (docs/copies.md)",
         strangers=activity.strangers,
     )  # fmt: skip
 
@@ -171,8 +172,8 @@ def _actors(
         return []
     others = activity.acting - sum(1 for each in activity.databases if each.extensions)
     parts = [told(databases, len(databases) + others, most=_MOST)] if databases else []
-    parts += [f"loaded at the start: {', '.join(loaded)}"] if loaded else []
-    parts += [f"at work now: {', '.join(map(plain, strangers))}"] if strangers else []
+    parts += [f"loaded at server start: {', '.join(loaded)}"] if loaded else []
+    parts += [f"running now: {', '.join(map(plain, strangers))}"] if strangers else []
     return [_warning(check, "; ".join(parts), "nothing that acts by itself", meaning)]
 
 
@@ -185,7 +186,7 @@ def _unseen(activity: Activity) -> list[Finding]:
         return []
     return [
         _warning("databases not looked at for jobs", told(names, count, most=_MOST), "all but template0",
-                 "jobs may run there that nobody has told of; subscriptions are known of all databases")
+                 "jobs may run there unseen; subscriptions were looked up for all databases")
     ]  # fmt: skip
 
 

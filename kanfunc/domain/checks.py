@@ -57,14 +57,14 @@ class Expect(_Strict, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if len(self.given) != 1:
-            raise ValueError("exactly one of equals, at_least, between, matches, rows")
+            raise ValueError("give exactly one of equals, at_least, between, matches, rows")
         if isinstance(self.between, tuple) and self.between[0] > self.between[1]:
-            raise ValueError("between: the first is the greater one")
+            raise ValueError("between: the lower value must come first")
         if isinstance(self.matches, str):
             try:
                 compiled(self.matches)
             except ValueError as error:
-                raise ValueError(f"matches: no regular expression: {error}") from error
+                raise ValueError(f"matches: not a regular expression of RE2: {error}") from error
 
     @property
     def given(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class TableCheck(_Check, frozen=True, kw_only=True, tag="table"):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.count is None and self.fingerprint is None:
-            raise ValueError("count, or fingerprint, or both")
+            raise ValueError("give count, or fingerprint, or both")
 
 
 class SequencesCheck(_Check, frozen=True, kw_only=True, tag="sequences"):
@@ -175,7 +175,7 @@ class Checks(_Strict, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         names = Counter(check.name for check in self.checks)
         if twice := [name for name, times in names.items() if times > 1]:
-            raise ValueError(f"checks of one name: {', '.join(sorted(twice))}")
+            raise ValueError(f"several checks have the same name: {', '.join(sorted(twice))}")
 
     def database(self, check: Check) -> str:
         """Where it is made."""

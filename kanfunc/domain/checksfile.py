@@ -20,6 +20,6 @@ def read_checks(text: bytes, source: str) -> tuple[Checks, str]:
     except (Malformed, UnicodeError) as error:
         raise Refused(
             f"{source}, {error}",
-            expected="a file of checks as docs/checks.md describes it",
+            expected="a file of checks as docs/checks.md describes it, in UTF-8",
             remedy="correct the file; no check was made",
         ) from error

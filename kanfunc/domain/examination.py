@@ -39,12 +39,12 @@ class ExaminationLimits:
 class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
     """What stands in pg_amcheck's way in one database.
 
-    exposed: the schema of its extension, in which others may create functions that pg_amcheck would call.
-    reason: why the extension was not installed, though that was asked for.
+    bars: why it must not be run in any: it might call functions of others as superuser. reason: why the
+    extension was not installed, though that was asked for.
     """
 
     database: str
-    exposed: str | None = None
+    bars: str = ""
     reason: str = ""
 
 
@@ -176,8 +176,8 @@ class Examination:
                 self.differing.add(f"{self._table} has lost {line.lost} pages, the first is {line.page}")
             self._table = ""
         elif line.blind is not None:
-            because = f": the event trigger {line.trigger} would run with our rights" if line.trigger else ""
-            self.unmade.add(f"pg_visibility is not to be had in {line.blind}{because}")
+            because = f": the event trigger {line.trigger} would run as superuser" if line.trigger else ""
+            self.unmade.add(f"pg_visibility cannot be used in {line.blind}{because}")
 
     def _finish_table(self) -> None:
         if self._table:

@@ -62,11 +62,15 @@ def _judged(
 ) -> Finding:
     if behind:
         return finding(check, told(behind), "none is behind its column", good=False,
-                       bad="the next insert may meet a number that is taken: set them right (setval), or "
-                       "name those in `except` whose numbers the application chooses itself")  # fmt: skip
+                       bad="the next insert may get a number that is taken: correct it by setval, or "
+                       "name it in `except` where the application chooses the numbers itself")  # fmt: skip
     if unseen:
-        return not_checked(check, f"not to be seen: {told(unseen)}", "the user may not read them: grant it")
+        return not_checked(
+            check,
+            f"cannot be read: {told(unseen)}",
+            "grant the user SELECT on these sequences, and on the columns that they number",
+        )
     if more or not count:
         return not_checked(check, f"more than {_MOST}" if more else "no sequence belongs to a column",
-                           "name tables in queries of your own")  # fmt: skip
+                           "ask for the tables that matter by checks of kind query")  # fmt: skip
     return finding(check, f"none of {count} is behind", "", good=True, bad="")

@@ -18,7 +18,7 @@ def judge_examination(
 
 def may_run_amcheck(version: str, obstacles: Sequence[Obstacle]) -> bool:
     """Whether pg_amcheck would run nobody's functions with our rights."""
-    return runs_as_owner(version) and not any(each.exposed for each in obstacles)
+    return runs_as_owner(version) and not any(each.bars for each in obstacles)
 
 
 def _amcheck(run: Examination, survey: Survey, reason: str, obstacles: Sequence[Obstacle]) -> Finding:
@@ -52,13 +52,14 @@ def _not_run(run: Examination, survey: Survey, reason: str, obstacles: Sequence[
 
 def _refused(version: str, obstacles: Sequence[Obstacle]) -> tuple[str, str]:
     if not runs_as_owner(version):
-        return f"amcheck of {version} runs functions of indexes with our rights (CVE-2022-1552)", (
+        return f"amcheck of {version} runs functions of indexes as superuser (CVE-2022-1552)", (
             "update PostgreSQL to 13.7, 14.3, 15 or later, then verify again"
         )
-    exposed = [f"{each.exposed} of {each.database}" for each in obstacles if each.exposed]
-    return f"amcheck lies in a schema where others may create functions: {told(exposed)}", (
-        "pg_amcheck might call theirs as superuser. ALTER EXTENSION amcheck SET SCHEMA pg_catalog there, or "
-        "run again with --install-amcheck, which does it"
+    barred = [f"{each.database} ({each.bars})" for each in obstacles if each.bars]
+    return f"pg_amcheck was not run because of {told(barred)}", (
+        "it might call functions of others as superuser, so it was not run in any database. ALTER EXTENSION "
+        "amcheck SET SCHEMA pg_catalog there, or run again with --install-amcheck, which does it; let closed "
+        "databases allow connections"
     )
 
 
@@ -66,7 +67,9 @@ def _not_installed(databases: Sequence[str], obstacles: Sequence[Obstacle]) -> t
     found = f"the extension amcheck is not installed in {told(databases)}"
     if reasons := [f"{each.database}: {each.reason}" for each in obstacles if each.reason]:
         return f"{found} ({told(reasons)})", "install it there as a superuser, in schema pg_catalog"
-    return found, "install the extension there, or run again with --install-amcheck, which does it"
+    return found, (
+        "CREATE EXTENSION amcheck SCHEMA pg_catalog there, or run again with --install-amcheck, which does it"
+    )
 
 
 def _lost(run: Examination, reason: str) -> Finding:

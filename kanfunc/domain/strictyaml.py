@@ -67,7 +67,7 @@ class _Reading:
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise _Problem("one document is read, and another begins", event.start_mark)
+                raise _Problem("a second YAML document begins; only one is allowed", event.start_mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._open.pop()
         elif isinstance(event, yaml.NodeEvent):
@@ -75,7 +75,10 @@ class _Reading:
 
     def _take_node(self, event: Any) -> None:
         if isinstance(event, yaml.AliasEvent) or event.anchor or event.tag:
-            raise _Problem("anchors, aliases and tags are not read", event.start_mark)
+            raise _Problem(
+                "anchors, aliases and tags are not allowed: quote a value that begins with &, * or !",
+                event.start_mark,
+            )
         within = self._open[-1] if self._open else None
         if within and isinstance(within.found, dict) and not within.keys:
             self._take_key(event, within)
@@ -94,7 +97,7 @@ class _Reading:
         if not isinstance(event, yaml.ScalarEvent):
             raise _Problem("a key must be a word", event.start_mark)
         if event.value in within.found:
-            raise _Problem(f"key {short(event.value)} stands there twice", event.start_mark)
+            raise _Problem(f"key {short(event.value)} appears twice", event.start_mark)
         within.keys.append(event.value)
         self.lines[*within.path, event.value] = _line(event)
 

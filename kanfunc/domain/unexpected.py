@@ -42,9 +42,9 @@ def what_of(error: BaseException) -> str:
 def unexpected(error: BaseException, doing: str) -> Unexpected:
     """The failure that it becomes."""
     return Unexpected(
-        f"{doing} came to an end that nobody foresaw: {what_of(error)}",
-        remedy="see whether an object has an odd shape (kubectl get -o yaml); else it is a fault of kanfunc: "
-        "report it with this line",
+        f"{doing} failed unexpectedly: {what_of(error)}",
+        remedy="look for odd values in the Cluster and its objects (kubectl get -o yaml); if there are none, "
+        "this is a bug of kanfunc: report it with this line",
     )
 
 
@@ -59,7 +59,7 @@ def contained(what: object) -> Iterator[None]:
     except KanfuncError:
         raise
     except Exception as error:
-        raise unexpected(error, f"work at Cluster {what}") from error
+        raise unexpected(error, f"work on Cluster {what}") from error
 
 
 def said(error: BaseException) -> str:

@@ -3,54 +3,66 @@
 from kanfunc.gateways.shell import script
 from kanfunc.gateways.structurescripts import SESSIONS
 
-# exposed: extensions of ours that lie where somebody else may create functions. One that fits a call better
-# than theirs would be called with our rights: pg_amcheck names the schema, PostgreSQL chooses the function.
+# exposed: our extensions outside pg_catalog, where others can have made functions. One that fits a call
+# better than the extension's own would be called as superuser: pg_amcheck names but the schema.
 # triggers: the event triggers that would run when we create something. Before 17 the pins keep only those
 # quiet that do not fire in replicas.
 _EXTENSIONS = script(
     SESSIONS,
     """
 exposed="select extname, nspname from pg_extension join pg_namespace n on n.oid = extnamespace
-  where extname in ('amcheck', 'pg_visibility') and exists (
-    select from pg_roles r where not rolsuper and rolname <> 'pg_database_owner'
-      and (has_schema_privilege(r.oid, n.oid, 'create') or pg_has_role(r.oid, nspowner, 'member')))"
+  where extname in ('amcheck', 'pg_visibility') and nspname <> 'pg_catalog'"
 triggers="select evtname from pg_event_trigger
   where evtenabled in ('A', 'R') and current_setting('server_version_num')::int < 170000"
 """,
 )
 
 # $3: yes to have amcheck and pg_visibility installed in every database, and moved to pg_catalog where they
-# are exposed. One line of JSON for each database where that did not come about, or pg_amcheck must not look.
+# are exposed. One line of JSON for each database where that did not come about, or which bars pg_amcheck.
+#
+# pg_amcheck chooses its databases after we have looked. So each one that exists now bars it, unless it was
+# seen to be safe, by its oid: an owner may close or rename it for a moment. A later one is a copy of these.
 PREPARE = script(
     _EXTENSIONS,
     """
 pin default_transaction_read_only=off
 prepare() {
-  within "$1" -v ON_ERROR_STOP=1 -v exposed="$exposed" -v triggers="$triggers" -v install="$2" <<'SQL'
+  within "$1" -v ON_ERROR_STOP=1 -v oid="$2" -v install="$3" \\
+    -v exposed="$exposed" -v triggers="$triggers" <<'SQL'
 select :'install' = 'yes' as installing, count(*) > 0 as triggered, min(evtname) as trigger
   from (:triggers) as t \\gset
 \\if :installing
 \\if :triggered
 select json_build_object('database', current_database(), 'reason',
-  format('the event trigger %s would run with our rights', :'trigger'));
+  format('the event trigger %s would run as superuser', :'trigger'));
 \\else
 create extension if not exists amcheck with schema pg_catalog;
 create extension if not exists pg_visibility with schema pg_catalog;
 select format('alter extension %I set schema pg_catalog', extname) from (:exposed) as e \\gexec
 \\endif
 \\endif
-select json_build_object('database', current_database(), 'exposed', nspname)
+select json_build_object('database', current_database(), 'bars', 'amcheck is in schema ' || nspname)
   from (:exposed) as e where extname = 'amcheck';
+select json_build_object('database', datname, 'bars', 'it was renamed while we looked')
+  from pg_database where datname = current_database() and oid <> :oid;
 SQL
 }
-for database in $(databases); do
-  called "$database"
-  [ -n "$name" ] || continue
-  if found=$(prepare "$name" "$3" 2>&1); then printf '%s\\n' "$found" | sed '/^{/!d'; else
-    sql -v name="$name" -v reason="$found" <<'SQL'
-select json_build_object('database', :'name', 'reason', :'reason');
+bar() {
+  sql -v name="$name" -v reason="$1" <<'SQL'
+select json_build_object('database', :'name', 'bars', :'reason');
 SQL
-  fi
+}
+all=$(sql <<'SQL'
+select oid || case when datallowconn then '/open' else '/closed' end
+  from pg_database where datname <> 'template0' order by datname;
+SQL
+)
+for each in $all; do
+  called "${each%/*}"
+  if [ -z "$name" ]; then continue; fi
+  if [ "${each#*/}" = closed ]; then bar 'it allows no connections';
+  elif found=$(prepare "$name" "${each%/*}" "$3" 2>&1); then printf '%s\\n' "$found" | sed '/^{/!d';
+  else bar "$found"; fi
 done
 """,
 )

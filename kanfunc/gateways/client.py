@@ -182,9 +182,9 @@ def _pin(connection: psycopg.Connection[Any], session: Session) -> None:
     connection.execute(sessions.in_transaction(connection.info.server_version // 10_000, **_limits(session)))
     if connection.info.parameter_status("is_superuser") == "on":
         raise Refused(
-            f"{session.user} is a superuser of {session.database}",
+            f"{session.user} is a superuser in database {session.database}",
             expected="checks that log in as a user with the least rights that they need",
-            remedy="name another user for them, as docs/checks.md describes",
+            remedy="let another user make them: docs/checks.md says which rights it needs",
         )
     if session.role:
         connection.execute("SELECT set_config('role', %s, true)", (session.role,))

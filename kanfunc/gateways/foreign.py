@@ -71,7 +71,7 @@ def message_of(error: ApiException) -> str:
     status = status_of(error)
     if status == _HANDSHAKE and caught is not None:
         return told(caught)
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "an answer that HTTP does not know"
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "an unknown HTTP status"
 
 
 def _parts(error: BaseException) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _pool(error: Any) -> str:
 
 def _yaml(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    return f"no YAML (line {mark.line + 1}, column {mark.column + 1})" if mark else "no YAML"
+    return f"not valid YAML (line {mark.line + 1}, column {mark.column + 1})" if mark else "not valid YAML"
 
 
 def _config(error: ConfigException) -> str:
@@ -165,14 +165,14 @@ def _shape(error: msgspec.ValidationError) -> str:
 
 _KNOWN: Mapping[type[BaseException], Callable[[Any], str]] = {
     ApiException: _api,
-    websocket.WebSocketBadStatusException: lambda e: f"{int(e.status_code)} in a handshake",
+    websocket.WebSocketBadStatusException: lambda e: f"HTTP {int(e.status_code)} in the WebSocket handshake",
     http.MaxRetryError: _pool,
     http.NewConnectionError: _pool,
     http.NameResolutionError: _pool,
     http.ConnectTimeoutError: _pool,
     http.ReadTimeoutError: _pool,
     OSError: _os,
-    JSONDecodeError: lambda e: f"no JSON (line {e.lineno}, column {e.colno})",
+    JSONDecodeError: lambda e: f"not valid JSON (line {e.lineno}, column {e.colno})",
     yaml.MarkedYAMLError: _yaml,
     ConfigException: _config,
     msgspec.ValidationError: _shape,

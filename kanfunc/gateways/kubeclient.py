@@ -109,7 +109,7 @@ def _keep_credentials(configuration: client.Configuration) -> None:
     keep_secret(configuration.password, parse_url(configuration.proxy or "").auth)
     keep_secret(*(parse_url(configuration.proxy or "").auth or "").split(":"))
     if any(not _SENDABLE.fullmatch(value) for value in configuration.api_key.values()):
-        raise _no_access("the token holds characters that no header can carry")
+        raise _no_access("the token contains characters that an HTTP header cannot carry")
 
 
 _SENDABLE = re.compile(r"[\x20-\x7e]*")

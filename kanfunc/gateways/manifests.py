@@ -76,7 +76,7 @@ def readable(what: object) -> Iterator[None]:
         raise
     except Exception as error:
         raise ApiFailed(
-            f"{what} has a shape that is not known: {what_of(error)}",
+            f"{what} has an unknown format: {what_of(error)}",
             remedy="look at it (kubectl get -o yaml); its operator may be newer than kanfunc",
         ) from error
 
@@ -88,4 +88,4 @@ def cluster_of(manifest: Manifest, flavour: Flavour, read_at: datetime) -> Liste
     except Exception as error:  # noqa: BLE001 - of whatever shape it is
         metadata = manifest["metadata"]
         ref = ClusterRef(str(metadata["namespace"]), str(metadata["name"]), flavour)
-        return Unreadable(ref, f"Cluster {ref} has a shape that is not known: {what_of(error)}", read_at)
+        return Unreadable(ref, f"Cluster {ref} has an unknown format: {what_of(error)}", read_at)

@@ -81,7 +81,7 @@ class KubeSurveyor:
             return tuple(msgspec.convert(each, shape) for each in found)
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
             raise ApiFailed(
-                f"{what} have a shape that is not known: {told(error)}",
+                f"{what} have an unknown format: {told(error)}",
                 remedy="this Kasten may be newer than kanfunc",
             ) from error
 

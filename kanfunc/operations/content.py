@@ -63,10 +63,10 @@ def require_plain_users(ref: ClusterRef, primary: str, plan: ContentPlan, shell:
     """
     if found := shell.superusers(ref, primary, _users(plan)):
         raise Refused(
-            f"checks log in to {ref} as {', '.join(found)}, who is a superuser or can become one",
+            f"checks log in to {ref} as {', '.join(found)}: a superuser, or a user that can become one",
             expected="a user with the least rights that the checks need",
             left="the restored cluster; no check was made",
-            remedy="name another user for them, as docs/checks.md describes",
+            remedy="let another user make them: docs/checks.md says which rights it needs",
         )
 
 

@@ -46,9 +46,9 @@ def test_nothing_is_told_of_a_database_that_does_nothing() -> None:
 @pytest.mark.parametrize(
     ("workers", "enabled", "found", "meaning"),
     [
-        (4, 1, "s0 in app (enabled, at work now), s1 in app (disabled), (max", "what this copy takes"),
-        (0, 1, "s1 in app (disabled), but no worker can run (max", "as it is, this copy takes nothing"),
-        (4, 0, "s1 in app (disabled), (max", "as it is, this copy takes nothing"),
+        (4, 1, "s0 in app (enabled, running now), s1 in app (disabled); max", "the publisher sends"),
+        (0, 1, "workers is 0: no worker can run", "as it is, this copy takes nothing"),
+        (4, 0, "s1 in app (disabled); max", "as it is, this copy takes nothing"),
     ],
 )
 def test_subscriptions_are_named_with_what_they_cost(
@@ -81,7 +81,7 @@ def test_jobs_are_told_by_database_library_and_process() -> None:
     assert finding.check == "scheduled jobs"
     assert finding.found == (
         "postgres (pg_cron), app (pg_partman, timescaledb) and 12 more; "
-        "loaded at the start: pg_cron, pg_partman_bgw; at work now: x worker"
+        "loaded at server start: pg_cron, pg_partman_bgw; running now: x worker"
     )
 
 
@@ -98,7 +98,7 @@ def test_replication_that_is_not_postgresqls_own_is_a_finding_of_its_own() -> No
     databases = (Actors(database="app", extensions=("pg_cron", "pglogical")),)
     found = judge_activity(activity(databases=databases, acting=1, libraries="pglogical"))
     assert [(each.check, each.found) for each in found] == [
-        ("replication by extensions", "app (pglogical); loaded at the start: pglogical"),
+        ("replication by extensions", "app (pglogical); loaded at server start: pglogical"),
         ("scheduled jobs", "app (pg_cron)"),
     ]
 

@@ -31,7 +31,7 @@ def examined(structure: PodStructure, pod: str, limits: ExaminationLimits) -> Ex
     """As depth structure does it."""
     obstacles = structure.prepare(REF, pod, limits)
     run = Examination()
-    amcheck = not any(each.exposed for each in obstacles)
+    amcheck = not any(each.bars for each in obstacles)
     with structure.examining(REF, pod, limits, amcheck=amcheck) as follow:
         follow(run.read)
     return Examined(run, obstacles)
