@@ -246,3 +246,43 @@ def test_a_failing_query_is_a_failure_of_the_query(site: Site, folder: Path, ses
     with pytest.raises(ClientFailed) as failed:
         ask(site, folder, session, Question("SELECT nothing FROM nowhere", width=10))
     assert failed.value.sqlstate == "42P01"
+
+
+LOW = (
+    "CREATE SCHEMA aaa", "CREATE SCHEMA evil", "GRANT USAGE ON SCHEMA evil TO PUBLIC",
+    "CREATE FUNCTION evil.low(int, int) RETURNS int LANGUAGE sql AS $$ SELECT 0 $$",
+    "CREATE AGGREGATE evil.max(int) (sfunc = evil.low, stype = int)",
+    "CREATE FUNCTION evil.bend(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+    "PERFORM set_config('search_path', 'evil, pg_catalog', true); RETURN true; END $$",
+    "CREATE TABLE aaa.first (id serial PRIMARY KEY, t text)",
+    "CREATE INDEX ON aaa.first (t) WHERE evil.bend(1)",
+)  # fmt: skip
+
+
+def test_what_one_table_s_owner_sets_does_not_answer_for_another(
+    site: Site, folder: Path, sql: Owner
+) -> None:
+    """The predicate of an index runs as the check's user, who may set what we have pinned."""
+    sql(*LOW)
+    site.primary.sql("SELECT setval('links_id_seq', 1)", dbname="app")
+    finding = made(site, folder, "checks: [{name: it, kind: sequences}]")["it"]
+    assert (finding.status, finding.found) == (
+        Status.FAILED, "public.links_id_seq is at 1, public.links.id at 2",
+    )  # fmt: skip
+
+
+def test_prepared_statements_that_vanish_are_not_missed(site: Site, folder: Path, sql: Owner) -> None:
+    sql(
+        "CREATE FUNCTION forget(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN "
+        "IF current_setting('application_name') = 'kanfunc' THEN EXECUTE 'DEALLOCATE ALL'; END IF; "
+        "RETURN true; END $$",
+        "CREATE FUNCTION imm(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS "
+        "$$ BEGIN RETURN forget(1); END $$",
+    )
+    for number in range(12):
+        sql(
+            f"CREATE TABLE t{number} (id serial PRIMARY KEY, t text)",
+            f"CREATE INDEX ON t{number} (t) WHERE imm(1)",
+        )
+    site.primary.sql("SELECT setval('links_id_seq', 2)", dbname="app")
+    assert made(site, folder, "checks: [{name: it, kind: sequences}]")["it"].passed
