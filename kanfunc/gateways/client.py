@@ -57,7 +57,7 @@ class PsycopgClient:
     def conversation(self, session: Session) -> Iterator[Ask]:
         """See DatabaseClient."""
         with self._session(session, read_only=True) as connection:
-            yield partial(_answered, connection)
+            yield partial(_answered, connection, session)
 
     def log_in(self, session: Session) -> str:
         """See DatabaseClient."""
@@ -89,7 +89,7 @@ class PsycopgClient:
             ):
                 connection.read_only = read_only
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                _pin(connection, session)
+                _begin(connection, session)
                 _require_server(connection, session)
                 yield connection
         except psycopg.Error as error:
@@ -117,6 +117,7 @@ class PsycopgClient:
             client_encoding="UTF8",
             application_name="kanfunc",
             context=self._adapters,
+            prepare_threshold=None,
             **self._shown(session.user, method or PASSWORD, private),
         )
 
@@ -177,15 +178,24 @@ def _limits(session: Session) -> dict[str, str]:
     }
 
 
-def _pin(connection: psycopg.Connection[Any], session: Session) -> None:
-    """Pin the transaction, in which the user then takes on the role."""
-    connection.execute(sessions.in_transaction(connection.info.server_version // 10_000, **_limits(session)))
+def _begin(connection: psycopg.Connection[Any], session: Session) -> None:
+    """Pin the transaction; refuse a superuser, as whom nothing has run by now."""
+    _pin(connection, session)
     if connection.info.parameter_status("is_superuser") == "on":
         raise Refused(
             f"{session.user} is a superuser in database {session.database}",
             expected="checks that log in as a user with the least rights that they need",
             remedy="let another user make them: docs/checks.md says which rights it needs",
         )
+    _take_on(connection, session)
+
+
+def _pin(connection: psycopg.Connection[Any], session: Session) -> None:
+    connection.execute(sessions.in_transaction(connection.info.server_version // 10_000, **_limits(session)))
+
+
+def _take_on(connection: psycopg.Connection[Any], session: Session) -> None:
+    """The user becomes the role."""
     if session.role:
         connection.execute("SELECT set_config('role', %s, true)", (session.role,))
 
@@ -198,10 +208,14 @@ def _require_server(connection: psycopg.Connection[Any], session: Session) -> No
         )
 
 
-def _answered(connection: psycopg.Connection[Any], question: Question) -> Answer:
+def _answered(connection: psycopg.Connection[Any], session: Session, question: Question) -> Answer:
     """The answer to one question. `stream` fetches row by row, and its protocol takes one statement only: no
     COMMIT can end the read-only transaction and go on.
+
+    Pinned anew: what an owner has attached to the table of the question before may have set anything.
     """
+    _pin(connection, session)
+    _take_on(connection, session)
     connection.execute(f"SET LOCAL row_security = {'off' if question.complete else 'on'}")
     parameters = [list(each) if isinstance(each, tuple) else each for each in question.parameters] or None
     sql = question.sql

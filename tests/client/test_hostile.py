@@ -277,7 +277,7 @@ def test_prepared_statements_that_vanish_are_not_missed(site: Site, folder: Path
         "IF current_setting('application_name') = 'kanfunc' THEN EXECUTE 'DEALLOCATE ALL'; END IF; "
         "RETURN true; END $$",
         "CREATE FUNCTION imm(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS "
-        "$$ BEGIN RETURN forget(1); END $$",
+        "$$ BEGIN RETURN public.forget(1); END $$",
     )
     for number in range(12):
         sql(
