@@ -29,7 +29,8 @@ class Session:
 
 @dataclass(frozen=True)
 class Question:
-    """One statement. limit: rows that are of interest; complete: rows hidden by policies make it fail.
+    """One statement. limit: rows that are of interest, 0 of a statement without rows; complete: rows hidden by
+    policies make it fail.
 
     width: characters of each value that are of interest in a query of the checks' author, which has its
     user's search path. None: a statement of ours, which finds PostgreSQL's own objects alone.
@@ -63,6 +64,11 @@ def not_checked(check: Check, found: str, meaning: str) -> Finding:
     """A finding of depth content, where the check could not be made."""
     return Finding(check=check.name, tier=Tier.CONTENT, status=Status.NOT_CHECKED, found=found,
                    expected=f"the check made ({check.kind})", meaning=meaning)  # fmt: skip
+
+
+def held(*names: str) -> Question:
+    """That the table stays what it is: nobody exchanges it for another between our statements."""
+    return Question(f"LOCK TABLE {quoted(*names)} IN ACCESS SHARE MODE", limit=0)
 
 
 def quoted(*names: str) -> str:

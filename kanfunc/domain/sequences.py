@@ -13,7 +13,7 @@ _OWNED = """
 SELECT format('%I.%I', sn.nspname, s.relname), seqincrement > 0, n.nspname, r.relname, attname,
   CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') AND has_schema_privilege(n.oid, 'USAGE')
             AND has_column_privilege(r.oid, attnum, 'SELECT')
-       THEN coalesce(pg_sequence_last_value(s.oid), seqstart - seqincrement) END
+       THEN coalesce(pg_sequence_last_value(s.oid), seqstart - seqincrement) END, r.oid
 FROM pg_sequence JOIN pg_class s ON s.oid = seqrelid JOIN pg_namespace sn ON sn.oid = s.relnamespace
 JOIN pg_depend d ON classid = 'pg_class'::regclass AND objid = seqrelid
                 AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i') AND refobjsubid > 0
@@ -22,7 +22,7 @@ JOIN pg_attribute ON attrelid = r.oid AND attnum = refobjsubid
                  AND atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
 WHERE s.relpersistence <> 't' ORDER BY 1
 """
-_FURTHEST = "SELECT {function}({column}) FROM {table}"
+_FURTHEST = "SELECT {function}({column}), %s::regclass::oid FROM {table}"
 
 
 def sequences_inquiry(check: SequencesCheck) -> Inquiry:
@@ -39,16 +39,20 @@ def sequences_inquiry(check: SequencesCheck) -> Inquiry:
 
 
 def _furthest(row: Row) -> Question:
-    _, ascending, *names, _ = row
+    _, ascending, *names, _, _ = row
     schema, table, column = (name or "" for name in names)
-    function = "max" if ascending == "t" else "min"
-    sql = _FURTHEST.format(function=function, column=quoted(column), table=quoted(schema, table))
-    return Question(sql, complete=True)
+    function, table = "max" if ascending == "t" else "min", quoted(schema, table)
+    sql = _FURTHEST.format(
+        function=function, column=quoted(column).replace("%", "%%"), table=table.replace("%", "%%")
+    )
+    return Question(sql, (table,), complete=True)
 
 
 def _behind(row: Row, answer: Answer) -> str:
-    sequence, ascending, schema, table, column, last = row
-    furthest = answer.rows[0][0]
+    sequence, ascending, schema, table, column, last, oid = row
+    furthest, seen = answer.rows[0]
+    if seen != oid:
+        return f"{schema}.{table} was exchanged while we looked"
     if furthest is None or last is None:
         return ""
     ahead = int(furthest) - int(last)

@@ -2,7 +2,7 @@
 
 from kanfunc.domain.checks import TableCheck
 from kanfunc.domain.finding import Finding
-from kanfunc.domain.inquiry import Inquiry, Question, Row, finding, quoted
+from kanfunc.domain.inquiry import Inquiry, Question, Row, finding, held, quoted
 
 _OTHER_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence",
                 "i": "an index", "I": "an index", "c": "a composite type", "t": "a TOAST table"}  # fmt: skip
@@ -14,7 +14,7 @@ SELECT relkind,
             string_agg(concat_ws(' ', quote_ident(attname), format_type(atttypid, atttypmod)),
                        ', ' ORDER BY attnum), 'UTF8')), 'hex')
      FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
-  children, first, outside
+  children, first, outside, c.oid
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 CROSS JOIN LATERAL (
   WITH RECURSIVE below AS (
@@ -41,12 +41,13 @@ FROM (SELECT ('x' || encode(substring(h, 1, 8), 'hex'))::bit(64)::bigint AS a,
 
 
 def table_inquiry(check: TableCheck) -> Inquiry:
-    """Look what stands under the table's name, then count it, or take its fingerprint."""
+    """See what has the table's name, hold it, then count it or take its fingerprint."""
     name = f"{check.schema}.{check.table}"
-    described = yield Question(_TABLE, (check.schema, check.table))
+    describe = Question(_TABLE, (check.schema, check.table))
+    described = yield describe
     if not described.rows:
         return finding(check, f"there is no {name}", "a table", good=False, bad="the table is gone")
-    kind, columns, children, first, outside = described.rows[0]
+    kind, columns, children, first, outside, _ = described.rows[0]
     if kind in _OTHER_KINDS or outside:
         found = (
             f"{name} is {_OTHER_KINDS[kind]}"
@@ -55,6 +56,10 @@ def table_inquiry(check: TableCheck) -> Inquiry:
         )
         return finding(check, found, "a table", good=False,
                        bad="its rows come from somewhere else than the table that was backed up")  # fmt: skip
+    yield held(check.schema, check.table)
+    if (yield describe).rows != described.rows:
+        return finding(check, f"{name} was exchanged while we looked", "one table", good=False,
+                       bad="verify again, while nobody changes the schema")  # fmt: skip
     table = quoted(check.schema, check.table)
     if check.fingerprint is None:
         answer = yield Question(_COUNT.format(table=table), complete=True)

@@ -117,7 +117,7 @@ select json_build_object('lost', count(*), 'page', min(block))
    and (select all_visible and not pd_all_visible from :schema.pg_visibility($1, block))
    and (select all_visible and not pd_all_visible from :schema.pg_visibility($1, block));
 select format('select json_build_object(''counting'', %L::text, ''database'', current_database())', name),
-       format('execute lost(%L)', name)
+       format('execute lost(''%s'')', c.oid)
   from pg_class c join pg_namespace n on n.oid = relnamespace
   cross join lateral format('%I.%I', nspname, relname) as name
  where relkind in ('r', 'm', 't') and relpersistence <> 't' and relallvisible > 0

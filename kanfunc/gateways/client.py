@@ -88,7 +88,7 @@ class PsycopgClient:
                 end.of(connection),
             ):
                 connection.read_only = read_only
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 _begin(connection, session)
                 _require_server(connection, session)
                 yield connection
@@ -222,6 +222,9 @@ def _answered(connection: psycopg.Connection[Any], session: Session, question: Q
     if question.width is not None:
         connection.execute("SET LOCAL search_path TO DEFAULT")
         sql = narrowed(connection, sql, question.width)
+    if not question.limit:
+        connection.execute(sql)
+        return Answer(())
     rows: Any = connection.cursor().stream(sql, parameters)
     with closing(rows):
         found = tuple(islice(rows, question.limit + 1))

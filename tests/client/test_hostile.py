@@ -252,8 +252,8 @@ LOW = (
     "CREATE SCHEMA aaa", "CREATE SCHEMA evil", "GRANT USAGE ON SCHEMA evil TO PUBLIC",
     "CREATE FUNCTION evil.low(int, int) RETURNS int LANGUAGE sql AS $$ SELECT 0 $$",
     "CREATE AGGREGATE evil.max(int) (sfunc = evil.low, stype = int)",
-    "CREATE FUNCTION evil.bend(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
-    "PERFORM set_config('search_path', 'evil, pg_catalog', true); RETURN true; END $$",
+    """CREATE FUNCTION evil.bend(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+    PERFORM set_config('search_path', 'evil, pg_catalog', true); RETURN true; END $$""",
     "CREATE TABLE aaa.first (id serial PRIMARY KEY, t text)",
     "CREATE INDEX ON aaa.first (t) WHERE evil.bend(1)",
 )  # fmt: skip

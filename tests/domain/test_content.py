@@ -141,12 +141,18 @@ def test_dropped_extension_is_named() -> None:
     assert (finding.status, finding.found) == (Status.FAILED, "without citext")
 
 
-TABLE = ("r", "columns", "0", None, None)
-"""What stands under the name: its kind, a hash of its columns, tables that inherit from it, foreign ones."""
+TABLE = ("r", "columns", "0", None, None, "16384")
+"""What has the name: its kind, a hash of its columns, tables that inherit from it, foreign ones, its oid."""
 
 
 def table(made: Asking, *row: str, described: tuple[str | None, ...] = TABLE) -> Finding:
-    return answered(made, Answer((described,)), Answer((row,)))
+    return answered(made, Answer((described,)), Answer(()), Answer((described,)), Answer((row,)))
+
+
+def test_table_that_is_exchanged_while_we_look() -> None:
+    other = (*TABLE[:-1], "16385")
+    made = check("table", table="links", count=2)
+    assert answered(made, Answer((TABLE,)), Answer(()), Answer((other,))).status is Status.FAILED
 
 
 def test_table_is_exact() -> None:
@@ -160,7 +166,7 @@ def test_table_is_exact() -> None:
 
 
 def test_rows_of_tables_that_inherit_are_told() -> None:
-    described = ("r", "h", "3", "public.more", None)
+    described = ("r", "h", "3", "public.more", None, "1")
     finding = table(check("table", table="links", count=2), "2", described=described)
     assert finding.passed
     assert "those of 3 tables that inherit from it (public.more" in finding.found
@@ -170,10 +176,10 @@ def test_rows_of_tables_that_inherit_are_told() -> None:
     ("described", "what"),
     [
         ((), "there is no public.links"),
-        ((("v", "h", "0", None, None),), "is a view"),
-        ((("m", "h", "0", None, None),), "is a materialized view"),
-        ((("f", "h", "0", None, None),), "is a foreign table"),
-        ((("p", "h", "0", None, "public.part"),), "public.part in it is a foreign table"),
+        ((("v", "h", "0", None, None, "1"),), "is a view"),
+        ((("m", "h", "0", None, None, "1"),), "is a materialized view"),
+        ((("f", "h", "0", None, None, "1"),), "is a foreign table"),
+        ((("p", "h", "0", None, "public.part", "1"),), "public.part in it is a foreign table"),
     ],
 )
 def test_what_is_no_table_is_not_counted(described: tuple[tuple[str | None, ...], ...], what: str) -> None:
@@ -189,31 +195,35 @@ LINKS, FALLING = ("public.links_id_seq", "t", "public", "links", "id"), ("s", "f
 @pytest.mark.parametrize(
     ("owned", "furthest", "status"),
     [
-        ((*LINKS, "9"), "9", Status.PASSED),
-        ((*LINKS, "0"), None, Status.PASSED),
-        ((*LINKS, "8"), "9", Status.FAILED),
-        ((*FALLING, "-9"), "-8", Status.PASSED),
-        ((*FALLING, "-8"), "-9", Status.FAILED),
+        ((*LINKS, "9", "1"), "9", Status.PASSED),
+        ((*LINKS, "0", "1"), None, Status.PASSED),
+        ((*LINKS, "8", "1"), "9", Status.FAILED),
+        ((*FALLING, "-9", "1"), "-8", Status.PASSED),
+        ((*FALLING, "-8", "1"), "-9", Status.FAILED),
     ],
 )
 def test_sequence_behind_its_column(owned: Any, furthest: str | None, status: Status) -> None:
-    finding = answered(NUMBERS, Answer((owned,)), Answer(((furthest,),)))
+    finding = answered(NUMBERS, Answer((owned,)), Answer(((furthest, "1"),)))
     assert finding.status is status
 
 
 def test_sequences_that_are_not_looked_at_are_not_good() -> None:
     assert found(NUMBERS).status is Status.NOT_CHECKED
-    unseen = found(NUMBERS, (*LINKS, None))
+    unseen = found(NUMBERS, (*LINKS, None, "1"))
     assert (unseen.status, unseen.found) == (Status.NOT_CHECKED, "cannot be read: public.links_id_seq")
     excepted = check("sequences", **{"except": ["public.links_id_seq"]})
-    assert found(excepted, (*LINKS, "8")).status is Status.NOT_CHECKED
-    assert answered(excepted, Answer(((*LINKS, "8"), (*FALLING, "-9"))), Answer((("-9",),))).passed
+    assert found(excepted, (*LINKS, "8", "1")).status is Status.NOT_CHECKED
+    assert answered(
+        excepted, Answer(((*LINKS, "8", "1"), (*FALLING, "-9", "1"))), Answer((("-9", "1"),))
+    ).passed
 
 
 @given(st.text(min_size=1, max_size=20).filter(lambda name: "\x00" not in name))
 def test_name_of_a_table_is_one_identifier(name: str) -> None:
     asking = inquiry(TableCheck(name="it", table=name, count=0), FENCED, TOLERANCE)
     next(asking)
+    for answer in (Answer((TABLE,)), Answer(())):
+        asking.send(answer)
     sql = asking.send(Answer((TABLE,))).sql
     quoted = sql.removeprefix('SELECT count(*) FROM "public".').removesuffix(' AS "kanfunc row"')
     assert quoted[0] == quoted[-1] == '"'
