@@ -29,8 +29,8 @@ class Session:
 
 @dataclass(frozen=True)
 class Question:
-    """One statement. limit: rows that are of interest, 0 of a statement without rows; complete: rows hidden by
-    policies make it fail.
+    """One statement. limit: rows that are of interest, 0 for a statement without rows; complete: rows hidden
+    by policies make it fail.
 
     width: characters of each value that are of interest in a query of the checks' author, which has its
     user's search path. None: a statement of ours, which finds PostgreSQL's own objects alone.
