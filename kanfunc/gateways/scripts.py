@@ -81,11 +81,11 @@ printf '%s\\n' "$state"
 
 # Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say. pg_waldump is
 # given the files by name: else it learns the segment size from any file, and fails where that is still empty.
+# The last record is asked for by itself: anybody may write text into the log, of lines that look like records.
 AWAIT_STOPPED = script(
     _FILES,
     """
 while running; do sleep 0.1; done
-exec 3>&1
 section control
 control=$(pg_controldata -D "$PGDATA")
 printf '%s\\n' "$control"
@@ -96,15 +96,21 @@ if [ "$(value 'Database cluster state')" = 'shut down' ]; then
 fi
 size=$(value 'Bytes per WAL segment')
 cd "$PGDATA/pg_wal"
-first=$(printf '%08X%08X%08X' "$timeline" "0x${from%/*}" "$(( 0x${from#*/} / size ))")
+segment() { printf '%08X%08X%08X' "$timeline" "0x${1%/*}" "$(( 0x${1#*/} / size ))"; }
+first=$(segment "$from")
 newest=$(ls | grep -E "^$(printf '%08X' "$timeline")[0-9A-F]{16}$" | sort | tail -n 1 || true)
 state=absent last=
+wal() { pg_waldump -p . -t "$timeline" -s "$@" "$newest" 2>/dev/null || true; }
 section complaint
 if [ -e "$first" ]; then
   state=empty
   if [ "$(head -c 2 "$first" | od -An -tx1 | tr -d ' ')" != 0000 ]; then
     state=begun
-    last=$(pg_waldump -p . -t "$timeline" -s "$from" "$first" "$newest" 2>&3 | tail -n 1 || true)
+    said=$(pg_waldump -p . -t "$timeline" -s "$from" "$first" "$newest" 2>&1 >/dev/null || true)
+    printf '%s\\n' "$said"
+    at=$(printf '%s\\n' "$said" | sed -n 's/^pg_waldump: .*error in WAL record at \\([0-9A-F/]*\\):.*/\\1/p')
+    if [ -n "$at" ]; then last=$(wal "$at" -n 1 "$(segment "$at")" | head -n 1)
+    else last=$(wal "$from" "$first" | tail -n 1); fi
   fi
 fi
 section record
