@@ -81,7 +81,7 @@ printf '%s\\n' "$state"
 
 # Blocks until no postmaster runs; the caller's time limit ends it. Then what the files say. pg_waldump is
 # given the files by name: else it learns the segment size from any file, and fails where that is still empty.
-# The last record is asked for by itself: anybody may write text into the log, of lines that look like records.
+# The last record is asked for by itself: anybody may write text into the log, with lines like records.
 AWAIT_STOPPED = script(
     _FILES,
     """

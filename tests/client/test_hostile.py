@@ -286,3 +286,26 @@ def test_prepared_statements_that_vanish_are_not_missed(site: Site, folder: Path
         )
     site.primary.sql("SELECT setval('links_id_seq', 2)", dbname="app")
     assert made(site, folder, "checks: [{name: it, kind: sequences}]")["it"].passed
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("CREATE DOMAIN number AS bigint", "CREATE SEQUENCE s", "CREATE TABLE d (id number)",
+         "ALTER SEQUENCE s OWNED BY d.id"),
+        ("CREATE SEQUENCE s", "CREATE TABLE d (id numeric DEFAULT nextval('s'))",
+         "ALTER SEQUENCE s OWNED BY d.id"),
+        ("CREATE SEQUENCE s", "CREATE TABLE d (id bigint DEFAULT nextval('s'))"),
+        ("CREATE SEQUENCE s", "CREATE TABLE d (id bigint DEFAULT nextval('s'))",
+         "CREATE TABLE e (id bigint)", "ALTER SEQUENCE s OWNED BY e.id"),
+        ("CREATE SEQUENCE s", "CREATE TABLE d (id text DEFAULT nextval('s'))"),
+    ],
+    ids=["domain", "numeric", "not owned", "owned by another", "text"],
+)  # fmt: skip
+def test_a_sequence_that_numbers_a_column_is_not_passed_over(
+    site: Site, folder: Path, sql: Owner, statements: tuple[str, ...]
+) -> None:
+    site.primary.sql("SELECT setval('links_id_seq', 2)", dbname="app")
+    sql(*statements, "INSERT INTO d VALUES (100)")
+    finding = made(site, folder, "checks: [{name: it, kind: sequences}]")["it"]
+    assert not finding.passed, finding.found

@@ -210,7 +210,10 @@ def test_sequence_behind_its_column(owned: Any, furthest: str | None, status: St
 def test_sequences_that_are_not_looked_at_are_not_good() -> None:
     assert found(NUMBERS).status is Status.NOT_CHECKED
     unseen = found(NUMBERS, (*LINKS, None, "1"))
-    assert (unseen.status, unseen.found) == (Status.NOT_CHECKED, "cannot be read: public.links_id_seq")
+    assert (unseen.status, unseen.found) == (
+        Status.NOT_CHECKED,
+        "cannot be compared: public.links_id_seq of public.links.id",
+    )
     excepted = check("sequences", **{"except": ["public.links_id_seq"]})
     assert found(excepted, (*LINKS, "8", "1")).status is Status.NOT_CHECKED
     assert answered(
