@@ -44,16 +44,16 @@ class PodExec:
         started it, so only there can it be ended.
         """
         limited = ["timeout", "-k", _KILL_AFTER_SECONDS, f"{max(1, round(seconds))}", *argv]
-        socket = self._open(namespace, pod, limited)
+        socket = self._open(namespace, pod, limited, seconds + _GRACE_SECONDS)
         try:
             yield Running(socket, argv[0], namespace, pod, seconds)
         finally:
             socket.close()
             socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
 
-    def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
+    def _open(self, namespace: str, pod: str, argv: list[str], seconds: float) -> Any:
         try:
-            return self._objects.exec_socket(namespace, pod, POSTGRES_CONTAINER, argv)
+            return self._objects.exec_socket(namespace, pod, POSTGRES_CONTAINER, argv, seconds)
         except ApiException as error:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake
@@ -140,6 +140,7 @@ class Running:
     def _tell_lines(self, tell: Callable[[str], None]) -> None:
         while self.socket.is_open() and time.monotonic() < self._end:
             tell(_text(self.socket.readline_channel(STDOUT_CHANNEL, timeout=self._left())))
+            self.socket.forget_complaints()
         for line in self._read(STDOUT_CHANNEL).splitlines():
             tell(line)
 
