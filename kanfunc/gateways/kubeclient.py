@@ -108,6 +108,8 @@ def _keep_credentials(configuration: client.Configuration) -> None:
     refreshed(configuration)
     keep_secret(configuration.password, parse_url(configuration.proxy or "").auth)
     keep_secret(*(parse_url(configuration.proxy or "").auth or "").split(":"))
+    if configuration.password:
+        keep_secret(*str(configuration.get_basic_auth_token()).split())  # type: ignore[no-untyped-call]  # client's gap
     if any(not _SENDABLE.fullmatch(value) for value in configuration.api_key.values()):
         raise _no_access("the token holds characters that no header can carry")
 

@@ -16,6 +16,7 @@ from kanfunc.domain.hooks import Argv
 from kanfunc.domain.world import POSTGRES_CONTAINER
 from kanfunc.gateways.foreign import message_of, status_of, told
 from kanfunc.gateways.plain import AnyObjects
+from kanfunc.gateways.secrecy import without_parts
 
 _ENDED_AT_LIMIT = 124
 _KILL_AFTER_SECONDS = "5"
@@ -115,7 +116,7 @@ class Running:
             found = f"{self} did not end within {self.seconds:g} s"
             raise ExecFailed(found, timed_out=True, remedy=remedy)
         if code:
-            stderr = self._read(STDERR_CHANNEL)[-_TAIL:]
+            stderr = without_parts(self._read(STDERR_CHANNEL)[-2 * _TAIL :])[-_TAIL:]
             raise ExecFailed(f"{self} failed with exit code {code}: {stderr.strip()}", remedy=remedy)
 
     def _exit_code(self, read: Callable[[], None]) -> int:
