@@ -118,7 +118,7 @@ def unseen(ref: ClusterRef, checked: datetime, why: str) -> Overview:
 def _fences(world: World, record: Record | None) -> tuple[Fenced, ...]:
     """Every entry; and a fence of ours that has announced itself, with no entry yet."""
     cluster = world.cluster
-    ours = record.owned_entries(cluster) if record else ()
+    ours = frozenset(record.owned_entries(cluster)) if record else frozenset()
     backups = {backup.instance: backup.name for backup in world.backups}
     found = []
     for entry in cluster.fenced.entries:
