@@ -26,7 +26,8 @@ from kanfunc.operations.doctor import Surveyor
 from kanfunc.operations.watchdog import Watchdog
 from kanfunc.ports import Clock, Fleet, Ports
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The last: a terminal that is closed. Else the client's key would stay in its file, and a fence stand."""
 _USAGE_ERROR, _REFUSED = 2, 3
 _HANDLED: tuple[type[BaseException], ...] = (typer.Exit, typer.Abort, typer.BadParameter.__mro__[2])
 """What Typer tells by itself; the last is the base of all bad usage, which it does not export."""
@@ -149,7 +150,8 @@ def run(app: Callable[[], object]) -> NoReturn:
     silence_libraries()
     _show_no_messages()
     for number in _SIGNALS:
-        signal.signal(number, _on_signal)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _on_signal)
     try:
         app()
     except KanfuncError as failure:

@@ -62,6 +62,7 @@ def watchdog_command(
         flavours=chosen(flavour),
         scope=namespace or [None],
         limits=GuardLimits(patience=patience, on_primary_lost=on_primary_lost),
+        share=max(1, workers // 2),
     )
     try:
         served = monitored(watchdog, ports.clock, port)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from kanfunc.domain.codec import plain
 from kanfunc.domain.finding import Finding, Status
 from kanfunc.domain.survey import Names, told
 
@@ -104,15 +105,6 @@ def not_looked_at(reason: str) -> Finding:
         "it may take changes from a publisher that its source then never gets, and run the source's jobs. "
         "Cut it off from the network, and verify again",
     )  # fmt: skip
-
-
-def plain(text: str) -> str:
-    r"""On one line: who may name something must not be able to write lines of a report.
-
-    >>> plain("a\n  ok  mark"), plain("Käse")
-    ('a\\n  ok  mark', 'Käse')
-    """
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _subscriptions(activity: Activity) -> list[Finding]:

@@ -55,6 +55,15 @@ def short(text: str | None) -> str:
     return repr(text) if text is None or len(text) <= _QUOTED else repr(text[:_QUOTED]) + "…"
 
 
+def plain(text: str) -> str:
+    r"""On one line: who may name something must not be able to write lines of a report.
+
+    >>> plain("a\n  ok  mark"), plain("Käse")
+    ('a\\n  ok  mark', 'Käse')
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def _position(shape: type, value: Any) -> object:
     if shape is not Lsn or not isinstance(value, str):
         raise ValueError(f"{value!r} is no {shape.__name__}")

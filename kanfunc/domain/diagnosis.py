@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from kanfunc.domain.codec import plain
 from kanfunc.domain.errors import Refused
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"  {_SIGNS[each.grade]} {each.check}: {each.found}")
             lines += [f"       expected: {each.expected}"] if each.expected else []
             lines += [f"       next: {each.remedy}"] if each.remedy else []
-        return "\n".join(lines)
+        return "\n".join(map(plain, lines))
 
 
 _SIGNS = {Grade.GOOD: "ok  ", Grade.WARNING: "warn", Grade.BAD: "BAD ", Grade.NOT_CHECKED: "n/a "}

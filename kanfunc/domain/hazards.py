@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from kanfunc.domain.finding import Finding, Status
-from kanfunc.domain.manifest import Manifest
+from kanfunc.domain.manifest import Manifest, text_in
 from kanfunc.domain.world import Cluster, ClusterRef
 
 _NAMED = 5
@@ -82,13 +82,23 @@ def _places(spec: Manifest, name: str) -> Iterator[str]:
     backup = _mapping(spec.get("backup"))
     if backup.get("barmanObjectStore"):
         store = _mapping(backup["barmanObjectStore"])
-        yield f"{store.get('destinationPath') or 'an object store'} as {store.get('serverName') or name}"
+        yield f"{_address(store.get('destinationPath'))} as {text_in(store, 'serverName') or name}"
     plugins = spec.get("plugins")
     for plugin in map(_mapping, plugins if isinstance(plugins, list) else ()):
         if plugin.get("isWALArchiver") and plugin.get("enabled") is not False:
             parameters = _mapping(plugin.get("parameters"))
-            place = parameters.get("barmanObjectName") or plugin.get("name")
-            yield f"{place} as {parameters.get('serverName') or name}"
+            place = text_in(parameters, "barmanObjectName") or text_in(plugin, "name")
+            yield f"{place} as {text_in(parameters, 'serverName') or name}"
+
+
+def _address(value: object) -> str:
+    """Where an archive is, without keys: people put them before the host, or behind a question mark.
+
+    >>> _address("s3://id:key@bucket/path?more"), _address(None)
+    ('s3://bucket/path', 'an object store')
+    """
+    found = re.fullmatch(r"([a-z0-9+]{1,20}://)(?:[^?#]*@)?([^@?#]+).*", str(value), re.DOTALL)
+    return found[1] + found[2] if found else "an object store"
 
 
 def _mapping(value: object) -> Manifest:

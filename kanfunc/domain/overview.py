@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from kanfunc.domain.adapter import adapter_of
+from kanfunc.domain.codec import plain
 from kanfunc.domain.election import elected_instance
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.outcome import RestoreOutcome, own_outcome_of
@@ -41,14 +42,14 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """For people, one fact a line."""
         if self.unread:
-            return f"{self.namespace}/{self.cluster} ({self.flavour}): NOT READ: {self.unread}"
+            return plain(f"{self.namespace}/{self.cluster} ({self.flavour}): NOT READ: {self.unread}")
         elected = self.elected or "nobody"
         lines = [f"{self.namespace}/{self.cluster} ({self.flavour}), elected: {elected}"]
         lines += [f"  FENCED       {_fence_text(each, self.checked)}" for each in self.fences]
         lines.append(f"  last proven  {self._proven_text()}")
         lines.append(f"  last restore {self._restore_text()}")
         lines += [f"  note         {trouble}" for trouble in self.trouble]
-        return "\n".join(lines)
+        return "\n".join(map(plain, lines))
 
     def _proven_text(self) -> str:
         proven = self.last_proven
@@ -117,7 +118,7 @@ def unseen(ref: ClusterRef, checked: datetime, why: str) -> Overview:
 def _fences(world: World, record: Record | None) -> tuple[Fenced, ...]:
     """Every entry; and a fence of ours that has announced itself, with no entry yet."""
     cluster = world.cluster
-    ours = record.owned_entries(cluster) if record else ()
+    ours = frozenset(record.owned_entries(cluster)) if record else frozenset()
     backups = {backup.instance: backup.name for backup in world.backups}
     found = []
     for entry in cluster.fenced.entries:

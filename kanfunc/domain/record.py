@@ -153,7 +153,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def owned_entries(self, cluster: Cluster) -> tuple[str, ...]:
         """The entries of the fence list that are ours."""
-        return tuple(name for name in cluster.fenced.entries if self.owns_entry_of(name, cluster.read_at))
+        entries = cluster.fenced.entries
+        ours = {name for name in set(entries) & self._names if self.owns_entry_of(name, cluster.read_at)}
+        return tuple(name for name in entries if name in ours)
+
+    @property
+    def _names(self) -> set[str]:
+        """Whose entries may be ours: few of many, which each take a look at all that are late."""
+        return {self.instance, *(late.instance for late in self.late)}
 
 
 def record_of(cluster: Cluster) -> Record | None:

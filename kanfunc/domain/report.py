@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kanfunc.domain.codec import Instant, Malformed, decode, encode
+from kanfunc.domain.codec import Instant, Malformed, decode, encode, plain
 from kanfunc.domain.errors import Unproven
 from kanfunc.domain.finding import Depth, Finding, Status, Tier
 from kanfunc.domain.lsn import Lsn
@@ -95,9 +95,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         head += (
             f", fence {self.mark.id} of {self.mark.proof.bound_at:%Y-%m-%d %H:%M:%SZ}" if self.mark else ""
         )
-        lines = [head, *(line for tier in self.depth.tiers for line in self._tier_lines(tier))]
+        lines = [plain(head), *(line for tier in self.depth.tiers for line in self._tier_lines(tier))]
         if self.foreign_fences:
-            lines.append(f"  note: still fenced by somebody else: {', '.join(self.foreign_fences)}")
+            lines.append(f"  note: still fenced by somebody else: {plain(', '.join(self.foreign_fences))}")
         if self.unseen:
             lines.append(f"  not checked at this depth: {', '.join(self.unseen)}")
         return "\n".join(lines)
@@ -141,7 +141,7 @@ _SIGNS = {Status.PASSED: "ok  ", Status.FAILED: "BAD ", Status.NOT_CHECKED: "n/a
 
 
 def _line(finding: Finding) -> str:
-    text = f"  {_SIGNS[finding.status]} {finding.check}: {finding.found}"
-    if finding.status is Status.PASSED:
-        return text
-    return text + f"\n         expected: {finding.expected}\n         meaning: {finding.meaning}"
+    lines = [f"  {_SIGNS[finding.status]} {finding.check}: {finding.found}"]
+    if finding.status is not Status.PASSED:
+        lines += [f"         expected: {finding.expected}", f"         meaning: {finding.meaning}"]
+    return "\n".join(map(plain, lines))

@@ -20,12 +20,12 @@ class ScheduledBackup:
 def policy_minutes(spec: PolicySpec) -> frozenset[int] | None:
     """Minutes of the day at which it may begin; None where its frequency is not known, none on demand."""
     frequency, sub = spec.frequency or "@onDemand", spec.sub_frequency
-    minutes = (sub.minutes if sub else None) or (0,)
-    hours = (sub.hours if sub else None) or (0,)
+    minutes = set((sub.minutes if sub else None) or (0,)) & set(range(60))
+    hours = set((sub.hours if sub else None) or (0,)) & set(range(24))
     if frequency == "@onDemand":
         return frozenset()
     if frequency == "@hourly":
-        hours = tuple(range(24))
+        hours = set(range(24))
     elif frequency not in {"@daily", "@weekly", "@monthly", "@yearly"}:
         return None
     return frozenset(hour * 60 + minute for hour in hours for minute in minutes)

@@ -18,15 +18,19 @@ import psycopg
 from psycopg.adapt import AdaptersMap
 from psycopg.types.string import TextLoader
 
+from kanfunc.domain.codec import short
 from kanfunc.domain.errors import ClientFailed, Refused
 from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.gateways import sessions
 from kanfunc.gateways.credentials import CERTIFICATE, PASSWORD, Credentials
+from kanfunc.gateways.foreign import one_line, told
 from kanfunc.gateways.narrowing import narrowed
 from kanfunc.ports import Ask
 
 _CONNECT_SECONDS, _LOCK_SECONDS, _GRACE_SECONDS = 10, 5, 5
 _CANCELED = "57014"
+_SHOWN, _MESSAGE = 100, 2000
+"""Characters of what the server says that are told: it may say a gigabyte, and what was shown to it."""
 
 _SERVER = "SELECT (pg_postmaster_start_time() AT TIME ZONE 'UTC')::text"
 _TLS = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
@@ -67,9 +71,9 @@ class PsycopgClient:
             connection.execute("INSERT INTO kanfunc_login VALUES ('written')")
             read = connection.execute("SELECT value FROM pg_temp.kanfunc_login").fetchall()
             if read != [("written",)]:
-                raise ClientFailed(f"what was written was not read back, but {read}", sqlstate="XX001")
+                raise ClientFailed(f"what was written was not read back, but {short(str(read))}", sqlstate="XX001")
             connection.commit()
-            return str(tls)
+            return one_line(str(tls), _SHOWN)
 
     def addresses(self, user: str) -> list[tuple[str, str]]:
         """See DatabaseClient."""
@@ -96,9 +100,9 @@ class PsycopgClient:
             if end.came:
                 found = f"no end within {end.seconds} s"
                 raise ClientFailed(found, sqlstate=_CANCELED) from error
-            raise ClientFailed(" ".join(str(error).split()), sqlstate=error.sqlstate or "") from error
+            raise ClientFailed(one_line(str(error), _MESSAGE), sqlstate=error.sqlstate or "") from error
         except (OSError, UnicodeError) as error:
-            raise ClientFailed(f"{type(error).__name__}: {error}") from error
+            raise ClientFailed(f"{type(error).__name__}: {told(error)}") from error
 
     def _connected(self, session: Session, private: Path) -> psycopg.Connection[Any]:
         method = session.method or self._credentials.method(session.user)
@@ -204,7 +208,7 @@ def _require_server(connection: psycopg.Connection[Any], session: Session) -> No
     [(found,)] = connection.execute(_SERVER).fetchall()
     if found != session.server:
         raise ClientFailed(
-            f"the server that answered started at {found}, not at {session.server}", stranger=True
+            f"the server that answered started at {one_line(str(found), _SHOWN)}, not at {session.server}", stranger=True
         )
 
 

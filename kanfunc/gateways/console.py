@@ -48,7 +48,7 @@ class Console:
     def output(self, key: str, value: str) -> None:
         """See Journal."""
         text = json.dumps({"key": key, "value": value}, separators=(",", ":"))
-        _tell(self._out, f"{_PHASE_OUTPUT} {text}")
+        _tell(self._out, text, head=f"{_PHASE_OUTPUT} ")
 
     def say(self, text: str) -> None:
         """Text for people, on standard output."""
@@ -63,7 +63,9 @@ class Console:
             )
         else:
             details = "".join(
-                f"\n    {key}: {value}" for key, value in fields.items() if value not in ("", None)
+                f"\n    {key}: {_indented(value)}"
+                for key, value in fields.items()
+                if value not in ("", None)
             )
             _tell(self._log, f"{level:7} {name}{details}")
 
@@ -73,10 +75,24 @@ def _sayable(value: object) -> object:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _tell(stream: TextIO, text: str) -> None:
-    """One write, without anything that we keep secret, whoever has said it."""
-    stream.write(str(_sayable(without_kept(text))) + "\n")
+def _indented(value: object) -> str:
+    """Its further lines are none of ours."""
+    return str(value).replace("\n", "\n    ")
+
+
+def _tell(stream: TextIO, text: str, *, head: str = "") -> None:
+    """One write, without anything that we keep secret, whoever has said it.
+
+    What he says is not an output for Kanister, wherever in a line it stands, and nothing that a terminal obeys:
+    both are written as JSON may write them.
+    """
+    said = str(_sayable(without_kept(text))).replace(_PHASE_OUTPUT, _PHASE_OUTPUT.replace("-", "\\u002d"))
+    stream.write(head + "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in said) + "\n")
     stream.flush()
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
 
 
 class SystemClock:

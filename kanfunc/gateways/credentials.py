@@ -10,6 +10,7 @@ from pathlib import Path
 from kanfunc.domain.checks import Checks, LoginCheck
 from kanfunc.domain.errors import Refused
 from kanfunc.domain.hazards import host_in
+from kanfunc.gateways.secrecy import keep_secret
 
 PASSWORD, CERTIFICATE = "password", "certificate"
 _ADDRESSES = ("host", "uri", "jdbc-uri", "fqdn-uri", "fqdn-jdbc-uri")
@@ -33,7 +34,9 @@ class Credentials:
 
     def password(self, user: str) -> str:
         """Without the newline that an editor leaves."""
-        return self.file(user, "password").read_text(encoding="utf-8").removesuffix("\n")
+        found = self.file(user, "password").read_text(encoding="utf-8").removesuffix("\n")
+        keep_secret(found, found.strip(), *found.split())
+        return found
 
     def method(self, user: str) -> str | None:
         """What there is: a certificate before a password."""

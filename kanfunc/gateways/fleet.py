@@ -17,8 +17,8 @@ from kanfunc.gateways.plain import CORE, AnyObjects
 WATCH_SECONDS = 300
 """A watch is opened anew this often, without a list: a connection that died without a word is noticed."""
 
-_PAGE = 200
-"""Objects that are held at once: their text, and what is made of it, is many times what we keep of them."""
+_PAGE = 25
+"""Objects that are held at once: each may have a megabyte and a half, and its owner may make many."""
 
 Meaning = Callable[[Manifest, datetime], Change]
 """What an object means, at the time of the list that all began with."""
@@ -34,7 +34,8 @@ class KubeFleet:
         """See Fleet."""
 
         def change(manifest: Manifest, date: datetime) -> Change:
-            cluster = cluster_of(manifest, flavour, date)
+            slim = {**manifest, "spec": {}}  # what may be large, and nobody asks of all
+            cluster = cluster_of(slim if isinstance(manifest.get("spec"), dict) else manifest, flavour, date)
             return Change(cluster.ref, cluster)
 
         return self._changes(change, (flavour.group, flavour.version), namespace, flavour.plural)

@@ -23,7 +23,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
-from kanfunc.gateways.secrecy import without_secrets
+from kanfunc.gateways.secrecy import without_parts, without_secrets
 
 _MESSAGE = 1000
 """Characters of an API server's message that are told."""
@@ -116,8 +116,13 @@ def _message(body: object) -> str:
 
 def clean(message: str) -> str:
     """A server's words: short, on one line, without secrets."""
-    message = without_secrets(message[: 10 * _MESSAGE])
-    return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:_MESSAGE]
+    return without_secrets(one_line(message))[:_MESSAGE]
+
+
+def one_line(message: str, most: int = 4 * _MESSAGE) -> str:
+    """The beginning of words of somebody else, without secrets that we have shown him."""
+    some = message[: 2 * most]
+    return without_parts(" ".join("".join(c if c.isprintable() else " " for c in some).split()))[:most]
 
 
 def _os(error: OSError) -> str:

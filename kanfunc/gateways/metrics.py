@@ -1,7 +1,9 @@
 """What monitoring sees of the watchdog: /metrics in Prometheus' format, and its health."""
 
 import socket
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from threading import Thread
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIServer, make_server
@@ -17,6 +19,10 @@ from kanfunc.ports import Clock
 
 _CLUSTER = ("namespace", "cluster")
 _HANGS_SECONDS = 120.0
+_CONNECTIONS, _SILENCE_SECONDS = 32, 10
+"""At once, and for how long one may say nothing."""
+_LABEL = 253
+"""Characters: the longest name of an object. A record may name anything."""
 
 
 class Watched(Protocol):
@@ -75,8 +81,8 @@ def _fences(standings: Iterable[Standing]) -> Iterator[Metric]:
     for each in standings:
         record, where = each.record, [each.ref.namespace, each.ref.name]
         if record is not None and record.live:
-            started.add_metric([*where, record.instance, record.state], record.started.timestamp())
-            deadline.add_metric([*where, record.instance, record.state], record.deadline.timestamp())
+            started.add_metric([*where, record.instance[:_LABEL], record.state], record.started.timestamp())
+            deadline.add_metric([*where, record.instance[:_LABEL], record.state], record.deadline.timestamp())
         if record is not None and record.verdict is not None:
             verdict.add_metric([*where, record.verdict], 1)
     yield from (started, deadline, verdict)
@@ -147,7 +153,14 @@ def _values(standings: Iterable[Standing]) -> Iterator[Metric]:
         yield metric
 
 
+class _Handler(_SilentHandler):
+    timeout = _SILENCE_SECONDS
+
+
 class _Server(ThreadingWSGIServer):
+    """Whoever reaches the port may connect and say nothing: files and threads of ours are not his."""
+
+    request_queue_size = 64
     address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
     def server_bind(self) -> None:
@@ -155,6 +168,24 @@ class _Server(ThreadingWSGIServer):
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
+        self._open: deque[socket.socket] = deque()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer it in a thread; where there are too many, the oldest one is hung up on."""
+        self._open.append(request)
+        if len(self._open) > _CONNECTIONS:
+            with suppress(IndexError, OSError):
+                self._open.popleft().shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up is no news; Python would print it beside our log, whose lines are JSON."""
+
+    def shutdown_request(self, request: Any) -> None:
+        """It was answered."""
+        with suppress(ValueError):
+            self._open.remove(request)
+        super().shutdown_request(request)
 
 
 def serve(watchdog: Watched, clock: Clock, port: int) -> WSGIServer:
@@ -184,6 +215,6 @@ def serve(watchdog: Watched, clock: Clock, port: int) -> WSGIServer:
         start_response(status, [("Content-Type", "text/plain")])
         return [status.encode() + b"\n"]
 
-    server = make_server("", port, app, _Server, handler_class=_SilentHandler)
+    server = make_server("", port, app, _Server, handler_class=_Handler)
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server

@@ -2,11 +2,13 @@
 command does before its first request.
 """
 
+from time import monotonic
 from typing import Any
 
 from kubernetes import client
 from kubernetes.client.api.custom_objects_api import CustomObjectsApi
-from kubernetes.stream import ws_client
+
+from kanfunc.gateways.execsocket import ExecSocket
 
 CORE = ("", "v1")
 """Group and version of pods, volumes and Events."""
@@ -19,15 +21,15 @@ class AnyObjects(CustomObjectsApi):
     def __init__(self, configuration: client.Configuration) -> None:
         super().__init__(_Client(configuration))
 
-    def exec_socket(self, namespace: str, pod: str, container: str, argv: list[str]) -> Any:
-        """A command in a pod, as the client's `stream` gives it: connected, without input, output as bytes.
+    def exec_socket(
+        self, namespace: str, pod: str, container: str, argv: list[str], seconds: float
+    ) -> ExecSocket:
+        """A command in a pod: connected, without input, output as bytes; all of it ends after `seconds`.
 
-        `stream` itself needs the models, and swaps a method while it connects, which threads would notice.
+        The client's `stream` needs the models, and swaps a method while it connects, which threads would notice.
         """
         url, headers = self.exec_request(namespace, pod, container, argv)
-        configuration = self.api_client.configuration
-        connect = ws_client.websocket_call
-        return connect(configuration, "GET", url, headers=headers, _preload_content=False, binary=True)  # type: ignore[no-untyped-call]  # client's gap
+        return ExecSocket(self.api_client.configuration, url, headers, monotonic() + seconds)
 
     def exec_request(
         self, namespace: str, pod: str, container: str, argv: list[str]

@@ -16,6 +16,7 @@ from kanfunc.domain.hooks import Argv
 from kanfunc.domain.world import POSTGRES_CONTAINER
 from kanfunc.gateways.foreign import message_of, status_of, told
 from kanfunc.gateways.plain import AnyObjects
+from kanfunc.gateways.secrecy import without_parts
 
 _ENDED_AT_LIMIT = 124
 _KILL_AFTER_SECONDS = "5"
@@ -44,16 +45,16 @@ class PodExec:
         started it, so only there can it be ended.
         """
         limited = ["timeout", "-k", _KILL_AFTER_SECONDS, f"{max(1, round(seconds))}", *argv]
-        socket = self._open(namespace, pod, limited)
+        socket = self._open(namespace, pod, limited, seconds + _GRACE_SECONDS)
         try:
             yield Running(socket, argv[0], namespace, pod, seconds)
         finally:
             socket.close()
             socket.sock.shutdown()  # close() alone leaves it open where the server hung up first
 
-    def _open(self, namespace: str, pod: str, argv: list[str]) -> Any:
+    def _open(self, namespace: str, pod: str, argv: list[str], seconds: float) -> Any:
         try:
-            return self._objects.exec_socket(namespace, pod, POSTGRES_CONTAINER, argv)
+            return self._objects.exec_socket(namespace, pod, POSTGRES_CONTAINER, argv, seconds)
         except ApiException as error:
             if isinstance(error.__context__, KanfuncError):
                 raise error.__context__ from None  # the client takes our signal for a failed handshake
@@ -115,7 +116,7 @@ class Running:
             found = f"{self} did not end within {self.seconds:g} s"
             raise ExecFailed(found, timed_out=True, remedy=remedy)
         if code:
-            stderr = self._read(STDERR_CHANNEL)[-_TAIL:]
+            stderr = without_parts(self._read(STDERR_CHANNEL)[-2 * _TAIL :])[-_TAIL:]
             raise ExecFailed(f"{self} failed with exit code {code}: {stderr.strip()}", remedy=remedy)
 
     def _exit_code(self, read: Callable[[], None]) -> int:
@@ -140,6 +141,7 @@ class Running:
     def _tell_lines(self, tell: Callable[[str], None]) -> None:
         while self.socket.is_open() and time.monotonic() < self._end:
             tell(_text(self.socket.readline_channel(STDOUT_CHANNEL, timeout=self._left())))
+            self.socket.forget_complaints()
         for line in self._read(STDOUT_CHANNEL).splitlines():
             tell(line)
 

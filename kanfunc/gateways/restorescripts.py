@@ -21,7 +21,7 @@ from now;
 SQL
 section history
 file=$(sql -c "select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").history
-if [ -e "$PGDATA/pg_wal/$file" ]; then cat "$PGDATA/pg_wal/$file"; fi
+if [ -e "$PGDATA/pg_wal/$file" ]; then head -c 65536 "$PGDATA/pg_wal/$file" | sed 's/^--kanfunc:/ &/'; fi
 """,
 )
 

@@ -126,16 +126,22 @@ digest
 """,
 )
 
-# $1: mark file, $2: verdict file, then the volume roots.
+# $1: mark file, $2: verdict file, then the volume roots. What stands there may be of any size and kind, and hold
+# headings of ours.
 INSPECT = script(
     _FILES,
     """
 mark=$1 verdict=$2; shift 2
+show() {
+  if [ -f "$1" ] && [ ! -L "$1" ]; then head -c 65536 "$1" | sed 's/^--kanfunc:/ &/'; fi
+}
 section digest
 digest
 for root in "$@"; do
-  section "mark:$root";    if [ -e "$root/$mark" ];    then cat "$root/$mark";    fi
-  section "verdict:$root"; if [ -e "$root/$verdict" ]; then cat "$root/$verdict"; fi
+  section "mark:$root"
+  show "$root/$mark"
+  section "verdict:$root"
+  show "$root/$verdict"
 done
 section running
 if running; then echo yes; else echo no; fi

@@ -14,12 +14,17 @@ _LIKELY = re.compile(
     r"|-----BEGIN.*",
     re.IGNORECASE | re.DOTALL,
 )
+_PART = 12
+"""Characters: so many of a secret in a row are one, too."""
 _kept: set[str] = set()
+_parts: set[str] = set()
 
 
 def keep_secret(*values: str | None) -> None:
     """Leave these out of whatever is said from now on."""
-    _kept.update(value for value in values if value and len(value) >= _SHORTEST)
+    new = {value for value in values if value and len(value) >= _SHORTEST} - _kept
+    _kept.update(new)
+    _parts.update(value[at : at + _PART] for value in new for at in range(len(value) - _PART + 1))
 
 
 def without_kept(text: str) -> str:
@@ -27,6 +32,22 @@ def without_kept(text: str) -> str:
     for secret in sorted(_kept, key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
     return text
+
+
+def without_parts(text: str) -> str:
+    """The words of somebody who was shown a secret: without it, and without what is left of it where it is cut.
+
+    >>> keep_secret("sesame-open-yourself")
+    >>> without_parts("you said sesame-open-yours, and sesame")
+    'you said (hidden), and sesame'
+    """
+    text = without_kept(text)
+    found = [at for at in range(len(text) - _PART + 1) if text[at : at + _PART] in _parts]
+    told, end = [], 0
+    for at in found:
+        told += [text[end:at], _HIDDEN] if at > end or not told else []
+        end = at + _PART
+    return "".join(told) + text[end:]
 
 
 def without_secrets(text: str) -> str:
@@ -37,7 +58,7 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("http://me:word@proxy refused the authorization of system:anonymous")
     'http://(hidden)proxy refused the authorization of system:anonymous'
     """
-    return _LIKELY.sub(_HIDDEN, without_kept(text))
+    return _LIKELY.sub(_HIDDEN, without_parts(text))
 
 
 def silence_libraries() -> None:

@@ -1,5 +1,6 @@
 """The watchdog: follows all clusters and has each looked after when something changed or is due."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -45,7 +46,8 @@ class Watchdog:
     """Runs until it is terminated. Its public attributes may be read from other threads.
 
     scope: namespaces, or (None,) for all. `breaks` counts watches that broke, `beat` is when the loop turned
-    last, on the clock of `ports`; `listed` are the watches that have seen everything there is.
+    last, on the clock of `ports`; `share` is how many clusters of one namespace are looked at at once,
+    `listed` are the watches that have seen everything there is.
     """
 
     ports: Ports
@@ -53,10 +55,12 @@ class Watchdog:
     flavours: Sequence[Flavour]
     scope: Sequence[str | None]
     limits: GuardLimits
+    share: int = 2
     breaks: int = 0
     beat: float = 0.0
     listed: set[str] = field(default_factory=set)
     _ended_before: int = 0
+    _looking: Counter[str] = field(default_factory=Counter)
     _posts: dict[ClusterRef, _Post] = field(default_factory=dict)
     _inbox: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)
     _stop: Event = field(default_factory=Event)
@@ -116,15 +120,28 @@ class Watchdog:
     def _turn(self, workers: Executor) -> None:
         now = self.ports.clock.monotonic()
         self.beat = now
-        dues = [post.due for post in self._posts.values() if post.due is not None and not post.looking]
-        wait = min([_BEAT_SECONDS, *(max(0.0, due - now) for due in dues)])
+        wait = min([_BEAT_SECONDS, *(max(0.0, due - now) for due, _ in self._dues())])
         with suppress(Empty):
             self._do(self._inbox.get(timeout=wait))
         now = self.ports.clock.monotonic()
-        for ref, post in self._posts.items():
-            if post.due is not None and post.due <= now and not post.looking:
+        for due, ref in sorted(self._dues(), key=lambda each: each[0]):
+            if due <= now and self._has_room(ref):
+                post = self._posts[ref]
                 post.due, post.looking = None, True
+                self._looking[ref.namespace] += 1
                 workers.submit(post.guard.look).add_done_callback(partial(self._report, ref))
+
+    def _dues(self) -> list[tuple[float, ClusterRef]]:
+        """When to look at whom next, where that may be."""
+        return [
+            (post.due, ref)
+            for ref, post in self._posts.items()
+            if post.due is not None and not post.looking and self._has_room(ref)
+        ]
+
+    def _has_room(self, ref: ClusterRef) -> bool:
+        """A look may take minutes, and as long as the cluster's pods like: the others' do not wait for it."""
+        return self._looking[ref.namespace] < self.share
 
     def _do(self, news: Callable[[], None]) -> None:
         """News that cannot be taken in is lost; the loop, which is there for all clusters, goes on."""
@@ -179,6 +196,9 @@ class Watchdog:
         """Plan the next look."""
         post = self._posts[ref]
         post.looking = False
+        self._looking[ref.namespace] -= 1
+        if not self._looking[ref.namespace]:
+            del self._looking[ref.namespace]
         failed = look.exception()  # a look raises nothing but what ends the process
         wait = RETRY_SECONDS if failed else look.result()
         if not post.again:
