@@ -16,6 +16,7 @@ _KEPT = 20
 
 _PROGRESS = re.compile(r"(\d+)/(\d+) relations \( *\d+%\), *(\d+)/(\d+) pages \( *\d+%\)")
 """`pg_amcheck --progress` (pg_amcheck.c, progress_report)."""
+_EXIT = re.compile(r"exit ([0-9]{1,3})")
 _ERROR = re.compile(r"(?:ERROR|FATAL|PANIC): +(\w{5}): (.*)")
 """psql with VERBOSITY verbose. Warnings are none: each connection gives one where collations have changed."""
 _GONE = "42P01"
@@ -137,8 +138,8 @@ class Examination:
         if progress := _PROGRESS.search(text):
             self.relations = int(progress[2])
             self.progress = Progress(int(progress[3]) * _PAGE_BYTES, int(progress[4]) * _PAGE_BYTES)
-        elif text.startswith("exit "):
-            self.exit_code = int(text.removeprefix("exit "))
+        elif ended := _EXIT.fullmatch(text):
+            self.exit_code = int(ended[1])
         elif text.startswith("pg_amcheck: ") and "amcheck is not installed" not in text:
             self.troubles.add(text.removeprefix("pg_amcheck: "))
 

@@ -29,7 +29,7 @@ WHERE nspname = %s AND relname = %s
 _COUNT = 'SELECT count(*) FROM {table} AS "kanfunc row"'
 # Whatever the order of the rows: their hashes are sorted. (A sum of hashes can be met by a choice of a few
 # hundred rows.) In portions by their first bytes, since no value may be over 1 GB. A row becomes text by
-# record_out: its cast to text is the table's owner's to define. A column could have the name of that function,
+# record_out: its cast to text is for the table's owner to define. A column could have that function's name,
 # which the schema tells apart, or of the alias, which `.*` does.
 _FINGERPRINT = """
 SELECT coalesce(sum(n), 0), encode(sha256(

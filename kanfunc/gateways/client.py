@@ -71,7 +71,9 @@ class PsycopgClient:
             connection.execute("INSERT INTO kanfunc_login VALUES ('written')")
             read = connection.execute("SELECT value FROM pg_temp.kanfunc_login").fetchall()
             if read != [("written",)]:
-                raise ClientFailed(f"what was written was not read back, but {short(str(read))}", sqlstate="XX001")
+                raise ClientFailed(
+                    f"what was written was not read back, but {short(str(read))}", sqlstate="XX001"
+                )
             connection.commit()
             return one_line(str(tls), _SHOWN)
 
@@ -208,7 +210,8 @@ def _require_server(connection: psycopg.Connection[Any], session: Session) -> No
     [(found,)] = connection.execute(_SERVER).fetchall()
     if found != session.server:
         raise ClientFailed(
-            f"the server that answered started at {one_line(str(found), _SHOWN)}, not at {session.server}", stranger=True
+            f"the server that answered started at {one_line(str(found), _SHOWN)}, not at {session.server}",
+            stranger=True,
         )
 
 

@@ -63,9 +63,7 @@ class Console:
             )
         else:
             details = "".join(
-                f"\n    {key}: {_indented(value)}"
-                for key, value in fields.items()
-                if value not in ("", None)
+                f"\n    {key}: {_indented(value)}" for key, value in fields.items() if value not in ("", None)
             )
             _tell(self._log, f"{level:7} {name}{details}")
 
@@ -83,8 +81,8 @@ def _indented(value: object) -> str:
 def _tell(stream: TextIO, text: str, *, head: str = "") -> None:
     """One write, without anything that we keep secret, whoever has said it.
 
-    What he says is not an output for Kanister, wherever in a line it stands, and nothing that a terminal obeys:
-    both are written as JSON may write them.
+    What others said is no output for Kanister, wherever in a line it stands, and nothing that a terminal
+    obeys: both are written as JSON may write them.
     """
     said = str(_sayable(without_kept(text))).replace(_PHASE_OUTPUT, _PHASE_OUTPUT.replace("-", "\\u002d"))
     stream.write(head + "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in said) + "\n")

@@ -38,7 +38,7 @@ class _Wire(WebSocket):
     def connect(self, url: str, **options: Any) -> None:
         """See WebSocket. A redirect is a failure: the request shows who we are."""
         with self._cut_after(min(_SILENCE_SECONDS, self._left())):
-            super().connect(url, timeout=_SILENCE_SECONDS, redirect_limit=0, **options)
+            super().connect(url, timeout=_SILENCE_SECONDS, redirect_limit=0, **options)  # type: ignore[no-untyped-call]
 
     def recv_data_frame(self, control_frame: bool = False) -> Any:  # noqa: FBT001, FBT002 - the client's way
         """See WebSocket: one message, whatever it is made of."""
@@ -48,7 +48,7 @@ class _Wire(WebSocket):
     def _recv(self, bufsize: int) -> Any:
         if self.sock is not None:
             self.sock.settimeout(min(self._left(), self.sock.gettimeout() or _SILENCE_SECONDS))
-        received = super()._recv(bufsize)
+        received = super()._recv(bufsize)  # type: ignore[no-untyped-call]
         self._got += len(received)
         if self._got > LONGEST:
             raise WebSocketPayloadException("too long")
@@ -66,7 +66,7 @@ class _Wire(WebSocket):
 
         def cut() -> None:
             with suppress(OSError, AttributeError):
-                self.sock.shutdown(SHUT_RDWR)
+                self.sock.shutdown(SHUT_RDWR)  # type: ignore[union-attr]  # suppressed
 
         timer = Timer(seconds, cut)
         timer.daemon = True
@@ -78,20 +78,20 @@ class _Wire(WebSocket):
 
 
 class ExecSocket(ws_client.WSClient):
-    """The client's, over such a wire. Raises ApiException, whose context says why, where it cannot connect."""
+    """The client's, over such a wire. Raises ApiException, whose context says why it cannot connect."""
 
     def __init__(self, configuration: client.Configuration, url: str, headers: Any, ends: float) -> None:
         self._connected, self.binary, self.newline = False, True, b"\n"
         self._channels: dict[int, bytes] = {}
         self._closed_channels: set[int] = set()
-        self._all, self._returncode = ws_client._IgnoredIO(), None
-        address = ws_client.get_websocket_url(url)
+        self._all, self._returncode = ws_client._IgnoredIO(), None  # type: ignore[assignment]  # noqa: SLF001 - as the client makes it
+        address = ws_client.get_websocket_url(url)  # type: ignore[no-untyped-call]
         self.sock = _Wire(ends, sslopt=_tls(configuration, address))
         header = [f"authorization: {headers['authorization']}"] if "authorization" in headers else []
         protocols = f"{ws_client.V5_CHANNEL_PROTOCOL},{ws_client.V4_CHANNEL_PROTOCOL}"
         options: dict[str, Any] = {"header": [*header, f"sec-websocket-protocol: {protocols}"]}
         if configuration.proxy or configuration.proxy_headers:
-            options = ws_client.websocket_proxycare(options, configuration, address, headers)
+            options = ws_client.websocket_proxycare(options, configuration, address, headers)  # type: ignore[no-untyped-call]
         try:
             self.sock.connect(address, **options)
         except Exception as error:
@@ -102,7 +102,7 @@ class ExecSocket(ws_client.WSClient):
 
     def update(self, timeout: float | None = 0) -> None:
         """See WSClient. Raises what the wire raises, and WebSocketPayloadException."""
-        super().update(timeout)
+        super().update(timeout)  # type: ignore[no-untyped-call]
         if self._held() > LONGEST:
             raise WebSocketPayloadException("too long")
 
@@ -112,7 +112,7 @@ class ExecSocket(ws_client.WSClient):
             self._channels[STDERR_CHANNEL] = complaints[-_COMPLAINTS:]
 
     def _frames_immediately_available(self) -> bool:
-        return self._held() < _PIECE and bool(super()._frames_immediately_available())
+        return self._held() < _PIECE and bool(super()._frames_immediately_available())  # type: ignore[no-untyped-call]
 
     def _held(self) -> int:
         return sum(map(len, self._channels.values()))

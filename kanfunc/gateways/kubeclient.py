@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from time import monotonic
 from typing import Any
 
 import urllib3
@@ -28,17 +27,13 @@ from kanfunc.domain.errors import (
     WatchBroken,
 )
 from kanfunc.domain.manifest import Manifest
+from kanfunc.gateways.answers import whole
 from kanfunc.gateways.foreign import status_of, told
 from kanfunc.gateways.manifests import Watch, parsed
 from kanfunc.gateways.secrecy import keep_secret
 
 REQUEST_SECONDS = 30
 """To connect, and until something more of an answer comes."""
-ANSWER_SECONDS = 300
-"""Until an answer has come."""
-LONGEST_ANSWER = 64 << 20
-"""Bytes. What is made of it takes many times that."""
-_PIECE = 1 << 16
 _WATCH_SECONDS = 30
 """A watch is opened anew this often: a connection that died without a word is noticed."""
 
@@ -117,7 +112,7 @@ def _keep_credentials(configuration: client.Configuration) -> None:
     keep_secret(configuration.password, parse_url(configuration.proxy or "").auth)
     keep_secret(*(parse_url(configuration.proxy or "").auth or "").split(":"))
     if configuration.password:
-        keep_secret(*str(configuration.get_basic_auth_token()).split())  # type: ignore[no-untyped-call]  # client's gap
+        keep_secret(*str(configuration.get_basic_auth_token()).split())
     if any(not _SENDABLE.fullmatch(value) for value in configuration.api_key.values()):
         raise _no_access("the token contains characters that an HTTP header cannot carry")
 
@@ -185,25 +180,10 @@ def read(method: Callable[..., Any], *arguments: object, **options: object) -> t
 
 def answered(response: Any) -> Manifest:
     """The object in an answer that was not looked at yet; raises ApiException."""
-    text = _whole(response)
+    text = whole(response)
     if response.status >= _BAD_REQUEST:
-        raise ApiException(status=response.status, body=text)
+        raise ApiException(status=response.status, body=text.decode(errors="replace"))
     return parsed(text)
-
-
-def _whole(response: Any) -> bytes:
-    """All of it: within a time, and of a size that we can hold."""
-    end, found, size = monotonic() + ANSWER_SECONDS, [], 0
-    try:
-        while piece := response.read1(_PIECE, decode_content=True):
-            found.append(piece)
-            size += len(piece)
-            if size > LONGEST_ANSWER or monotonic() > end:
-                response.close()
-                raise ValueError("an answer without end")
-    finally:
-        response.release_conn()
-    return b"".join(found)
 
 
 def items(method: Callable[..., Any], *arguments: object, **options: object) -> Sequence[Manifest]:

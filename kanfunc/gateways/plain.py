@@ -26,7 +26,7 @@ class AnyObjects(CustomObjectsApi):
     ) -> ExecSocket:
         """A command in a pod: connected, without input, output as bytes; all of it ends after `seconds`.
 
-        The client's `stream` needs the models, and swaps a method while it connects, which threads would notice.
+        The client's `stream` needs the models, and swaps a method while it connects: threads would notice.
         """
         url, headers = self.exec_request(namespace, pod, container, argv)
         return ExecSocket(self.api_client.configuration, url, headers, monotonic() + seconds)

@@ -126,7 +126,7 @@ digest
 """,
 )
 
-# $1: mark file, $2: verdict file, then the volume roots. What stands there may be of any size and kind, and hold
+# $1: mark file, $2: verdict file, then the volume roots. These files may be of any size and kind, and hold
 # headings of ours.
 INSPECT = script(
     _FILES,

@@ -35,7 +35,7 @@ def without_kept(text: str) -> str:
 
 
 def without_parts(text: str) -> str:
-    """The words of somebody who was shown a secret: without it, and without what is left of it where it is cut.
+    """The words of somebody who was shown a secret: without it, and without its parts where it is cut.
 
     >>> keep_secret("sesame-open-yourself")
     >>> without_parts("you said sesame-open-yours, and sesame")
@@ -43,7 +43,7 @@ def without_parts(text: str) -> str:
     """
     text = without_kept(text)
     found = [at for at in range(len(text) - _PART + 1) if text[at : at + _PART] in _parts]
-    told, end = [], 0
+    told, end = list[str](), 0
     for at in found:
         told += [text[end:at], _HIDDEN] if at > end or not told else []
         end = at + _PART

@@ -61,7 +61,7 @@ PINS = (
     Pin("synchronous_commit", "local"),
     # What an answer looks like.
     Pin("client_encoding", "UTF8", Reach.PODS),
-    Pin("client_min_messages", "warning"),
+    Pin("client_min_messages", "error"),
     Pin("lc_messages", "C", Reach.PODS, superuser=True),
     Pin("quote_all_identifiers", "off"),
     Pin("DateStyle", "ISO,YMD"),

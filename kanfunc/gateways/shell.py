@@ -19,6 +19,7 @@ section() { printf '\\n--kanfunc:%s\\n' "$1"; }
 """
 
 QUERYING = f"""{BASICS}{sessions.in_pods()}
+unset PGSERVICE PGSERVICEFILE PGSYSCONFDIR PGTARGETSESSIONATTRS PGDATESTYLE PGTZ PGCLIENTENCODING PG_COLOR
 export PGCONNECT_TIMEOUT=5 PGAPPNAME=kanfunc
 sql() {{ psql -XAtq -v ON_ERROR_STOP=1 -U postgres -d postgres "$@"; }}
 """

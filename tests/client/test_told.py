@@ -65,14 +65,17 @@ def test_a_password_in_clear_is_not_told(tmp_path: Path, tail: str, cut: int) ->
     (tmp_path / "app" / "password").write_bytes(f"{WORD}{tail}".encode())
     session = Session(host=HOST, database="app", user="app", role=None, method=None, server="", version=15,
                       seconds=5)  # fmt: skip
-    with echoing(tmp_path, cut) as port, pytest.raises(ClientFailed) as failed:
-        with PsycopgClient(Credentials(tmp_path), port).conversation(session):
-            pass
+    with (
+        echoing(tmp_path, cut) as port,
+        pytest.raises(ClientFailed) as failed,
+        PsycopgClient(Credentials(tmp_path), port).conversation(session),
+    ):
+        pass
     found = failed.value.found
     assert "you said" in found
     assert "canary" not in found
     assert found.isprintable()
-    assert len(found) <= 2000  # noqa: PLR2004 - what is told of a message
+    assert len(found) <= 2000
 
 
 @pytest.mark.parametrize("text", [b"canary\xff", b"\xed\xa0\x80canary"])
@@ -81,9 +84,9 @@ def test_nothing_of_a_password_that_is_no_text(tmp_path: Path, text: bytes) -> N
     (tmp_path / "app" / "password").write_bytes(text)
     session = Session(host=HOST, database="app", user="app", role=None, method=None, server="", version=15,
                       seconds=5)  # fmt: skip
-    with pytest.raises(ClientFailed) as failed:
-        with PsycopgClient(Credentials(tmp_path), 1).conversation(session):
-            pass
+    refused = pytest.raises(ClientFailed)
+    with refused as failed, PsycopgClient(Credentials(tmp_path), 1).conversation(session):
+        pass
     assert "0x" not in failed.value.found
 
 
@@ -93,4 +96,4 @@ def test_a_message_of_100_megabytes(site: Site, folder: Path, sql: Owner, sessio
         "$$ BEGIN RAISE EXCEPTION '%', repeat('e', 100000000); END $$")  # fmt: skip
     with pytest.raises(ClientFailed) as failed:
         ask(site, folder, session, Question("SELECT loud()", width=10))
-    assert len(failed.value.found) <= 2000  # noqa: PLR2004 - as above
+    assert len(failed.value.found) <= 2000

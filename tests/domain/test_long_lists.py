@@ -24,4 +24,4 @@ def test_they_cost_a_moment(entries: list[str]) -> None:
     begin = process_time()
     long.owned_entries(there)
     overview(World(there, (), (), ()))
-    assert process_time() - begin < 2  # noqa: PLR2004 - seconds; it was ten
+    assert process_time() - begin < 2

@@ -1,10 +1,11 @@
 """An archive's address may hold keys; a report tells the address alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from kanfunc.domain.hazards import archives
-from tests.builders import cluster_manifest, cluster
-from dataclasses import replace
+from tests.builders import cluster
 
 PLACES = {
     "s3://AKIA:canary@bucket/path": "s3://bucket/path",

@@ -67,7 +67,9 @@ def test_nobody_writes_lines_of_ours(log_format: LogFormat) -> None:
 
 def test_a_line_of_json_still_says_what_was_said() -> None:
     stream = StringIO()
-    Console("verb", LogFormat.JSON, log=stream).step("step", reason="\x9b\u202e\U000e0001é\n###Phase-output###:")
+    Console("verb", LogFormat.JSON, log=stream).step(
+        "step", reason="\x9b\u202e\U000e0001é\n###Phase-output###:"
+    )
     said = json.loads(stream.getvalue())["reason"]
     assert said.startswith("\x9b\u202e\U000e0001é\n")
     assert "Phase-output" in said

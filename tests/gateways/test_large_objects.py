@@ -1,4 +1,4 @@
-"""Objects are as large as their owner likes, up to a megabyte and a half: many of one do not stop the others."""
+"""Objects are as large as their owner likes, up to a megabyte and a half: one's do not stop the others."""
 
 import subprocess
 import sys

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kanfunc.domain.flavour import EDB
 from kanfunc.domain.mark import MARK_FILE, VERDICT_FILE
 from kanfunc.domain.world import Instance, Volume
-from kanfunc.domain.flavour import EDB
 from kanfunc.gateways.instances import PodInstances
 from kanfunc.gateways.podexec import PodExec
 from tests.builders import REF, claim_manifest, pod_manifest
@@ -24,11 +24,18 @@ def roots(tmp_path: Path) -> list[Path]:
 def inspected(pods: PodExec, roots: list[Path]) -> dict[str, str]:
     pod = Instance.from_manifest(pod_manifest("pg-2"))
     names = [root.name for root in roots]
-    pod = Instance(pod.name, pod.uid, {}, {}, ready=True, mounts=dict(zip(names, map(str, roots), strict=True)))
+    pod = Instance(
+        pod.name, pod.uid, {}, {}, ready=True, mounts=dict(zip(names, map(str, roots), strict=True))
+    )
     made = [Volume.from_manifest(claim_manifest("pg-2", "pg-2"), EDB) for _ in names]
-    volumes = [Volume(name, v.uid, v.instance, v.role, {}, v.created, "") for name, v in zip(names, made, strict=True)]
+    volumes = [
+        Volume(name, v.uid, v.instance, v.role, {}, v.created, "")
+        for name, v in zip(names, made, strict=True)
+    ]
     found = PodInstances(pods).inspect(REF, pod, volumes)
-    return {"running": str(found.running), "digest": found.digest} | {k: v.mark for k, v in found.files.items()}
+    return {"running": str(found.running), "digest": found.digest} | {
+        k: v.mark for k, v in found.files.items()
+    }
 
 
 @pytest.mark.parametrize("name", [MARK_FILE, VERDICT_FILE])
@@ -39,7 +46,7 @@ def test_a_mark_of_a_hundred_megabytes(pods: PodExec, roots: list[Path], name: s
     inspected(pods, roots)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 20 << 20  # noqa: PLR2004 - the beginning of it is held
+    assert peak < 20 << 20
 
 
 def test_headings_in_a_mark_are_none(pods: PodExec, roots: list[Path]) -> None:
@@ -49,7 +56,11 @@ def test_headings_in_a_mark_are_none(pods: PodExec, roots: list[Path]) -> None:
     (roots[0] / MARK_FILE).write_text(forged)
     (roots[1] / VERDICT_FILE).write_text(forged)
     after = inspected(pods, roots)
-    assert (after["digest"], after["wal"], after["running"]) == (before["digest"], "a true mark", before["running"])
+    assert (after["digest"], after["wal"], after["running"]) == (
+        before["digest"],
+        "a true mark",
+        before["running"],
+    )
 
 
 def test_a_link_is_no_mark(pods: PodExec, roots: list[Path]) -> None:

@@ -55,4 +55,4 @@ def test_who_hangs_up_is_not_told_of(monitoring: Monitoring, capfd: pytest.Captu
 def test_no_record_fills_the_metrics(monitoring: Monitoring) -> None:  # noqa: F811
     long = replace(Standing(REF), record=record(State.SEALED).but(instance="x" * 250_000))
     monitoring.watchdog.standings.append(long)
-    assert len(monitoring.get("/metrics")[1]) < 20_000  # noqa: PLR2004 - some kilobytes
+    assert len(monitoring.get("/metrics")[1]) < 20_000

@@ -1,4 +1,4 @@
-"""Words of a server that was shown a secret: not even where it is cut, and never more than a report can hold."""
+"""Words of a server that was shown a secret: not even a part of it comes out, nor too much."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from kanfunc.gateways.podexec import PodExec
 from kanfunc.gateways.secrecy import keep_secret
 from tests.builders import REF
 
-SECRET = "opaque-canary-of-a-token"
+SECRET = "opaque-canary-of-a-token"  # noqa: S105 - a canary
 
 
 @pytest.fixture(autouse=True)

@@ -79,7 +79,7 @@ NAMED: dict[str, str] = {
     "idle_in_transaction_session_timeout": "we idle too briefly: tests/client/test_hostile.py does it longer",
     "lock_timeout": _WAITS,
     "client_connection_check_interval": _WAITS,
-    "client_min_messages": "with debug5 each of our own parse trees would be sent to us: no answer, but much",
+    "client_min_messages": "test_warnings.py",
     "jit": _COST,
     "max_parallel_workers_per_gather": _COST,
 }

@@ -67,7 +67,8 @@ def test_one_namespace_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -
             good.set()
 
     monkeypatch.setattr(module, "Guard", Looks(over, seen))
-    ports = Ports(*cast("Any", (None, None, None)), journal=Silence(), clock=SystemClock())
+    nothing = cast("Any", None)
+    ports = Ports(nothing, nothing, nothing, journal=Silence(), clock=SystemClock())
     fleet = cast("Fleet", Everything(hostile + others, over))
     watchdog = Watchdog(ports, fleet, [EDB], [None], GuardLimits(30, OnPrimaryLost.HOLD))
     for ref in hostile + others:
