@@ -4,14 +4,13 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
-from threading import Timer
 from typing import Any
 
 import psycopg
@@ -23,6 +22,7 @@ from kanfunc.domain.errors import ClientFailed, Refused
 from kanfunc.domain.inquiry import Answer, Question, Session
 from kanfunc.gateways import sessions
 from kanfunc.gateways.credentials import CERTIFICATE, PASSWORD, Credentials
+from kanfunc.gateways.cutting import cut_after
 from kanfunc.gateways.foreign import one_line, told
 from kanfunc.gateways.narrowing import narrowed
 from kanfunc.ports import Ask
@@ -160,17 +160,10 @@ class _End:
 
             def cut() -> None:
                 self.came = True
-                with suppress(OSError):
-                    wire.shutdown(SHUT_RDWR)
+                wire.shutdown(SHUT_RDWR)
 
-            timer = Timer(self.seconds, cut)
-            timer.daemon = True
-            timer.start()
-            try:
+            with cut_after(self.seconds, cut):
                 yield
-            finally:
-                timer.cancel()
-                timer.join()
 
 
 def _limits(session: Session) -> dict[str, str]:

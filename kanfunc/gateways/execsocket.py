@@ -4,10 +4,7 @@ for ever.
 """
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from socket import SHUT_RDWR
-from threading import Timer
 from time import monotonic
 from typing import Any
 
@@ -17,6 +14,8 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import ws_client
 from kubernetes.stream.ws_client import STDERR_CHANNEL
 from websocket import WebSocket, WebSocketPayloadException, WebSocketTimeoutException
+
+from kanfunc.gateways.cutting import cut_after
 
 LONGEST = 16 << 20
 """Bytes that are held of a command's output."""
@@ -37,7 +36,8 @@ class _Wire(WebSocket):
 
     def connect(self, url: str, **options: Any) -> None:
         """See WebSocket. A redirect is a failure: the request shows who we are."""
-        with self._cut_after(min(_SILENCE_SECONDS, self._left())):
+        # each byte of an answer may come within its time, and the whole never
+        with cut_after(min(_SILENCE_SECONDS, self._left()), lambda: self.sock.shutdown(SHUT_RDWR)):  # type: ignore[union-attr]
             super().connect(url, timeout=_SILENCE_SECONDS, redirect_limit=0, **options)  # type: ignore[no-untyped-call]
 
     def recv_data_frame(self, control_frame: bool = False) -> Any:  # noqa: FBT001, FBT002 - the client's way
@@ -59,22 +59,6 @@ class _Wire(WebSocket):
         if left <= 0:
             raise WebSocketTimeoutException("no end")
         return left
-
-    @contextmanager
-    def _cut_after(self, seconds: float) -> Iterator[None]:
-        """Each byte of an answer may come within its time, and the whole never."""
-
-        def cut() -> None:
-            with suppress(OSError, AttributeError):
-                self.sock.shutdown(SHUT_RDWR)  # type: ignore[union-attr]  # suppressed
-
-        timer = Timer(seconds, cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 class ExecSocket(ws_client.WSClient):
