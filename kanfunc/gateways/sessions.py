@@ -4,8 +4,8 @@ The owner of a database chooses most settings of every session in it, the superu
 functions and operators before PostgreSQL's own (the class of CVE-2018-1058). Each setting that could run
 something of theirs, or change or end an answer of ours, is pinned here. In pods the pins are PGOPTIONS, which
 beat ALTER ROLE and ALTER DATABASE, act before the first statement, and reach pg_amcheck. Over the network
-they are startup options, and `SET LOCAL` once more: a pooler drops options, and hands
-sessions on.
+they are startup options, and `SET LOCAL` before each question: a pooler drops options and hands sessions on,
+and what an owner has attached to the table of the question before may have set anything.
 """
 
 from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from kanfunc.gateways import sessions
-from kanfunc.gateways.sessions import PINS
+from kanfunc.gateways.sessions import PINS, Reach
 from tests.hostile.bench import Bench
 from tests.hostile.odd import GERMAN
 from tests.hostile.settings import Bend
@@ -110,6 +110,19 @@ def test_every_pin_is_red_without_it_or_is_named() -> None:
     shown = {red.pin for red in RED}
     assert {pin.setting for pin in PINS} == shown | NAMED.keys()
     assert not shown & NAMED.keys()
+
+
+@pytest.mark.parametrize("major", [15, 18])
+def test_who_may_set_a_pin_and_since_when_is_what_the_server_says(benches: Benches, major: int) -> None:
+    """A plain user over the network would be denied the connection for what only superusers may set."""
+    server = benches.of(major)[0].primary
+    contexts = dict(server.sql("select name, context from pg_settings"))
+    there = {pin.setting for pin in PINS if pin.since <= major} - {"role", "session_replication_role"}
+    assert there <= contexts.keys() | {"role"}
+    assert {pin.setting for pin in PINS if pin.since > major}.isdisjoint(contexts)
+    superusers = {name for name in there if contexts[name] == "superuser"}
+    assert superusers == {pin.setting for pin in PINS if pin.superuser and pin.setting in there}
+    assert not [pin for pin in PINS if pin.superuser and Reach.NETWORK in pin.reach]
 
 
 def without(command: tuple[str, ...], setting: str) -> tuple[str, ...]:
