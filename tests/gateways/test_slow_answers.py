@@ -9,7 +9,7 @@ import pytest
 
 from kanfunc.domain.errors import ApiFailed
 from kanfunc.domain.flavour import EDB
-from kanfunc.gateways import kubeclient
+from kanfunc.gateways import answers, kubeclient
 from kanfunc.gateways.kube import KubeApi
 from tests.gateways.test_execsocket import answering, asked, configuration
 
@@ -36,7 +36,7 @@ def test_nobody_sends_us_to_sleep() -> None:
 
 @pytest.mark.timeout(60)
 def test_an_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubeclient, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(answers, "ANSWER_SECONDS", 2)
 
     def drips(connection: socket.socket) -> None:
         asked(connection)
@@ -63,7 +63,7 @@ def test_an_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_answer_has_a_size(monkeypatch: pytest.MonkeyPatch, status: bytes) -> None:
-    monkeypatch.setattr(kubeclient, "LONGEST_ANSWER", 1_000_000)
+    monkeypatch.setattr(answers, "LONGEST_ANSWER", 1_000_000)
 
     def talks(connection: socket.socket) -> None:
         asked(connection)
