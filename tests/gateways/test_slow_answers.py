@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 09:00:00 GMT\r\n"
 
 def failure(port: int, *, retries: int = 5) -> ApiFailed:
     tuned = kubeclient.tuned(configuration(port))
-    tuned.retries = tuned.retries.new(total=retries)
+    tuned.retries = kubeclient._RETRIES.new(total=retries)
     with pytest.raises(ApiFailed) as failed:
         KubeApi(tuned).clusters("prod", EDB)
     return failed.value
